@@ -1,0 +1,110 @@
+"""Appends records to a journal file that belongs to this process alone.
+
+The recipe was measured: one `write` to an `O_APPEND` file and `fdatasync` lose nothing that was acknowledged when the
+process is killed or the power fails, and no recorder ever waits for another one or for the ledger.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+ROTATE_BYTES = 8_000_000
+BLOCK_BYTES = 1_000_000
+
+_flush = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
+
+
+class Journal:
+    """One process's journal under a home; threads may share it, and a forked child starts a file of its own."""
+
+    def __init__(self, home: Path, *, durable: bool = True, rotate_bytes: int = ROTATE_BYTES) -> None:
+        self._folder = home / "journal"
+        self._durable = durable
+        self._rotate_bytes = rotate_bytes
+        self._lock = threading.Lock()
+        self._fd = -1
+        self._pid = 0
+        self._written = 0
+        self.files: list[Path] = []
+
+    def append(self, record: Mapping[str, object]) -> None:
+        """Write one record; when this returns it survives a crash. OSError if it could not be written."""
+        self.append_all([record])
+
+    def append_all(self, records: Iterable[Mapping[str, object]]) -> None:
+        """Write many records in blocks; when this returns all of them survive a crash. OSError if not."""
+        block: list[bytes] = []
+        size = 0
+        for record in records:
+            line = _line(record)
+            block.append(line)
+            size += len(line)
+            if size >= BLOCK_BYTES:
+                self._write(b"".join(block))
+                block, size = [], 0
+        if block:
+            self._write(b"".join(block))
+
+    def close(self) -> None:
+        """Release the file; a later append starts another one."""
+        with self._lock:
+            self._release()
+
+    def _write(self, lines: bytes) -> None:
+        with self._lock:
+            if self._pid != os.getpid() or self._written >= self._rotate_bytes:
+                self._release()
+            if self._fd < 0:
+                self._start_file()
+            if os.write(self._fd, lines) != len(lines):
+                # A torn line may only ever be a file's last one, so the whole block goes to a fresh file;
+                # lines of it that did get through are the same records again, which the ledger counts once.
+                self._release()
+                self._start_file()
+                if os.write(self._fd, lines) != len(lines):
+                    self._release()
+                    raise OSError(f"the journal in {self._folder} took only a part of a record: is the disk full?")
+            if self._durable:
+                _flush(self._fd)
+            self._written += len(lines)
+
+    def _start_file(self) -> None:
+        """Create a file, lock it, and only then give it the name that the ledger looks for.
+
+        The ledger may remove a consumed file that nobody has locked, so the lock must be there before the name is.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        unnamed = self._folder / f".{name}"
+        self._fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        final = self._folder / f"{name}.jsonl"
+        unnamed.rename(final)
+        if self._durable:
+            _flush_folder(self._folder)
+        self._pid, self._written = os.getpid(), 0
+        self.files.append(final)
+
+    def _release(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _line(record: Mapping[str, object]) -> bytes:
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def _flush_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

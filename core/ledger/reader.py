@@ -1,0 +1,125 @@
+"""The questions that the ledger answers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import duckdb
+
+from core.facts import Batch, DailySpend, QuarantinedLine, Span, Spend, SpendRow, Unpriced
+from core.ledger.store import sql
+from core.periods import Period, find_zone
+
+Split = Literal["model", "workload", "route", "day"]
+
+_SUMS = """
+    coalesce(sum(requests), 0)::bigint, coalesce(sum(unpriced_requests), 0)::bigint,
+    coalesce(sum(estimated_requests), 0)::bigint, coalesce(sum(requests) filter (where route = 'batch'), 0)::bigint,
+    coalesce(sum(input_tokens), 0)::bigint, coalesce(sum(output_tokens), 0)::bigint,
+    coalesce(sum(cache_read_tokens), 0)::bigint, coalesce(sum(cache_write_tokens), 0)::bigint,
+    coalesce(sum(cost_usd), 0)::decimal(38, 12), coalesce(sum(list_usd), 0)::decimal(38, 12)
+"""
+
+
+class Reader:
+    """Reads one state of the ledger; days are those of `zone`. Good for one thread, until its block ends."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, zone: str) -> None:
+        self._connection = connection
+        self.zone = zone
+
+    def total(self, period: Period) -> Spend:
+        """What the period cost; all zero when nothing was sent."""
+        row = self._rows(
+            f"select {_SUMS} from daily where day >= $first and day < $end", first=period.first, end=period.end
+        )[0]
+        return Spend(*row)
+
+    def spend_by(self, period: Period, by: Split, tz: str | None = None) -> list[SpendRow]:
+        """Spend by model, workload or route, dearest first, or by day in order; keys without requests are absent.
+
+        `tz` cuts the period and its days in another zone, for this answer only.
+        """
+        order = "1" if by == "day" else "sum(cost_usd) desc, 1"
+        rows = self._rows(
+            f"select {by}::varchar, {_SUMS} from {self._days(period, tz)} "
+            f"where day >= $first and day < $end group by 1 order by {order}",
+            first=period.first,
+            end=period.end,
+        )
+        return [SpendRow(key, Spend(*sums)) for key, *sums in rows]
+
+    def spend_by_day(self, period: Period, by: Literal["model", "workload", "route"]) -> list[DailySpend]:
+        """Spend per day and key, oldest first; days without requests are absent."""
+        rows = self._rows(
+            f"select day, {by}, sum(requests)::bigint, sum(cost_usd), sum(list_usd) from daily "
+            "where day >= $first and day < $end group by all order by all",
+            first=period.first,
+            end=period.end,
+        )
+        return [DailySpend(*row) for row in rows]
+
+    def unpriced(self, period: Period) -> list[Unpriced]:
+        """Requests of the period without a price by model and reason, most first."""
+        rows = self._rows(
+            "select model, reason, count(*) from requests where price_status = 'unpriced' "
+            "and sent_at >= $since and sent_at < $until group by all order by 3 desc, 1, 2",
+            since=period.since(self.zone),
+            until=period.until(self.zone),
+        )
+        return [Unpriced(*row) for row in rows]
+
+    def batches(self) -> list[Batch]:
+        """Every batch as last observed, newest first, with what its recorded items cost."""
+        rows = self._rows(
+            """
+            with items as (
+                select
+                    batch_id, count(*) filter (where price_status = 'unpriced') as unpriced,
+                    sum(cost_usd) as cost, sum(list_usd) as list
+                from requests where batch_id is not null group by 1
+            )
+            select
+                batch_id, workload, model, status, created_at, ended_at, expires_at, cancel_initiated_at,
+                requests, succeeded, errored, canceled, expired,
+                coalesce(unpriced, 0), coalesce(cost, 0), coalesce(list, 0), results_path
+            from batches left join items using (batch_id)
+            order by created_at desc, batch_id
+            """
+        )
+        return [Batch(*row) for row in rows]
+
+    def span(self) -> Span | None:
+        """The first and the newest request; None for an empty ledger."""
+        first, newest = self._rows("select min(sent_at), max(coalesce(ended_at, sent_at)) from requests")[0]
+        return None if first is None else Span(first, newest)
+
+    def quarantine(self) -> list[QuarantinedLine]:
+        """Journal lines that could not become a fact, newest first."""
+        rows = self._rows("select file, line, reason from quarantine order by noticed_at desc, file, line")
+        return [QuarantinedLine(*row) for row in rows]
+
+    def journal_counts(self, files: list[str]) -> tuple[int, int]:
+        """Lines of these journal files that became a fact, and those that were known before."""
+        row = self._rows(
+            "select coalesce(sum(added), 0)::bigint, coalesce(sum(duplicates), 0)::bigint "
+            "from journal_files where file in (select unnest($files))",
+            files=files,
+        )[0]
+        return int(row[0]), int(row[1])
+
+    def _days(self, period: Period, tz: str | None) -> str:
+        """What to read days from: the roll-up, or for another zone the requests themselves."""
+        if tz is None or tz == self.zone:
+            return "daily"
+        find_zone(tz)
+        since, until = period.since(tz), period.until(tz)
+        self._connection.execute(
+            f"create or replace temp view to_add as select * from requests "
+            f"where sent_at >= '{since.isoformat()}'::timestamptz and sent_at < '{until.isoformat()}'::timestamptz"
+        )
+        self._connection.execute(sql("daily_of"))
+        return f"daily_of('{tz}')"
+
+    def _rows(self, text: str, **values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(text, values).fetchall()

@@ -1,0 +1,1 @@
+insert into requests by name select * exclude (line_number) from fresh;

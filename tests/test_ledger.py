@@ -1,0 +1,309 @@
+"""What the ledger answers, on a real DuckDB file fed by a real journal."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from core.capture.journal import Journal
+from core.facts import Spend
+from core.ledger import Ingested, Ledger, LedgerError
+from core.periods import Period, month_of
+from core.settings import change_setting
+from tests.conftest import Record
+from tests.lines import NOVEMBER, NOW, SONNET, batch, batch_item, request, usage
+
+
+def total(ledger: Ledger, period: Period = NOVEMBER) -> Spend:
+    with ledger.read() as reader:
+        return reader.total(period)
+
+
+def test_an_empty_home_has_a_ledger_that_answers_zero(ledger: Ledger) -> None:
+    with ledger.read() as reader:
+        assert reader.span() is None
+        assert reader.total(NOVEMBER).requests == 0
+        assert reader.spend_by(NOVEMBER, "model") == []
+
+
+def test_a_request_costs_its_tokens_at_the_price_of_its_day(record: Record, ledger: Ledger) -> None:
+    record(request(usage=usage(1_000, 200, cache_read_input_tokens=10_000)))
+    assert total(ledger).cost_usd == Decimal("0.002") + Decimal("0.002") + Decimal("0.001")
+
+
+def test_the_price_is_that_of_the_utc_day_the_request_was_sent(record: Record, ledger: Ledger) -> None:
+    read = usage(0, 0, cache_read_input_tokens=1_000_000)
+    record(
+        request(usage=read, sent_at="2026-10-06T23:59:59.999999Z"), request(usage=read, sent_at="2026-10-07T00:00:00Z")
+    )
+    with ledger.read() as reader:
+        days = reader.spend_by(month_of(date(2026, 10, 1)), "day")
+    assert [(row.key, row.spend.cost_usd) for row in days] == [
+        ("2026-10-06", Decimal("0.20")),
+        ("2026-10-07", Decimal("0.10")),
+    ]
+
+
+def test_a_batch_item_pays_half_and_remembers_the_list_price(record: Record, ledger: Ledger) -> None:
+    record(batch_item("msgbatch_1", "a"))
+    spend = total(ledger)
+    assert (spend.cost_usd, spend.list_usd, spend.saved_usd) == (Decimal("0.002"), Decimal("0.004"), Decimal("0.002"))
+    assert spend.batch_requests == 1
+
+
+@pytest.mark.parametrize("status", ["errored", "canceled", "expired"])
+def test_requests_that_did_not_succeed_are_counted_and_cost_nothing(
+    record: Record, ledger: Ledger, status: str
+) -> None:
+    record(batch_item("msgbatch_1", "a", status=status, usage=None))
+    spend = total(ledger)
+    assert (spend.requests, spend.cost_usd, spend.unpriced_requests) == (1, Decimal(0), 0)
+
+
+def test_an_unknown_model_is_counted_and_never_zero_dollars(record: Record, ledger: Ledger) -> None:
+    record(request(model="claude-unheard-of"), request())
+    with ledger.read() as reader:
+        spend = reader.total(NOVEMBER)
+        unpriced = reader.unpriced(NOVEMBER)
+    assert (spend.requests, spend.unpriced_requests, spend.cost_usd) == (2, 1, Decimal("0.004"))
+    assert [(row.model, row.requests) for row in unpriced] == [("claude-unheard-of", 1)]
+
+
+def test_unusual_usages_are_priced_like_plain_ones_and_marked(record: Record, ledger: Ledger) -> None:
+    record(request(usage=usage(0, 0, cache_creation_input_tokens=1_000_000)))
+    spend = total(ledger)
+    assert (spend.cost_usd, spend.estimated_requests) == (Decimal("2.5"), 1)
+
+
+def test_iterations_are_what_is_billed(record: Record, ledger: Ledger) -> None:
+    entries = [
+        {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3_500},
+        {"type": "message", "input_tokens": 23_000, "output_tokens": 1_000},
+    ]
+    record(request(usage=usage(23_000, 1_000, iterations=entries)))
+    spend = total(ledger)
+    assert (spend.input_tokens, spend.output_tokens) == (203_000, 4_500)
+    assert spend.cost_usd == Decimal("0.406") + Decimal("0.045")
+
+
+def test_groups_add_up_to_the_total_and_the_dearest_comes_first(record: Record, ledger: Ledger) -> None:
+    record(
+        request(workload="small"),
+        request(workload="big", usage=usage(50_000, 9_000)),
+        batch_item("msgbatch_1", "a", workload="big", model="claude-haiku-5-5"),
+    )
+    with ledger.read() as reader:
+        whole = reader.total(NOVEMBER)
+        for by in ("model", "workload", "route", "day"):
+            rows = reader.spend_by(NOVEMBER, by)
+            assert sum(row.spend.cost_usd for row in rows) == whole.cost_usd
+            assert sum(row.spend.requests for row in rows) == whole.requests
+        assert [row.key for row in reader.spend_by(NOVEMBER, "workload")] == ["big", "small"]
+
+
+def test_a_request_recorded_twice_counts_once(record: Record, ledger: Ledger) -> None:
+    once = request(message_id="msg_1")
+    record(once, once)
+    seen_elsewhere = request(message_id="msg_1", source="import jsonl")
+    item = batch_item("msgbatch_1", "a")
+    done = record(seen_elsewhere, item, {**item, "request_id": request()["request_id"]})
+    assert done == Ingested(added=1, duplicates=2, quarantined=0)
+    assert total(ledger).requests == 2
+
+
+def test_equal_custom_ids_in_two_batches_are_two_requests(record: Record, ledger: Ledger) -> None:
+    record(batch_item("msgbatch_1", "a"), batch_item("msgbatch_2", "a"))
+    assert total(ledger).requests == 2
+
+
+def test_a_batch_is_shown_as_last_observed_whatever_order_it_was_written_in(record: Record, ledger: Ledger) -> None:
+    ended = batch("b", status="ended", succeeded=1, ended_at="2026-11-10T11:00:00Z", observed_at="2026-11-10T11:05:00Z")
+    record(batch_item("b", "a"), ended, batch("b", observed_at="2026-11-10T10:30:00Z"))
+    record(batch("b", observed_at="2026-11-10T10:45:00Z"))
+    with ledger.read() as reader:
+        [seen] = reader.batches()
+    assert (seen.status, seen.succeeded, seen.cost_usd) == ("ended", 1, Decimal("0.002"))
+
+
+def test_days_are_cut_in_the_ledgers_zone_and_recut_when_it_changes(record: Record, ledger: Ledger) -> None:
+    record(request(sent_at="2026-11-10T18:29:59Z"), request(sent_at="2026-11-10T18:30:00Z"))
+
+    def days() -> list[str]:
+        ledger.sync(NOW)
+        with ledger.read() as reader:
+            return [row.key for row in reader.spend_by(NOVEMBER, "day")]
+
+    assert days() == ["2026-11-10"]
+    change_setting(ledger.home, "time_zone", "Asia/Kolkata")
+    assert days() == ["2026-11-10", "2026-11-11"]
+    assert total(ledger).requests == 2
+
+
+def test_another_zone_can_be_asked_for_without_changing_the_ledger(record: Record, ledger: Ledger) -> None:
+    record(request(sent_at="2026-11-01T03:59:59Z"))
+    with ledger.read() as reader:
+        assert reader.spend_by(NOVEMBER, "model", "America/New_York") == []
+        october = reader.spend_by(month_of(date(2026, 10, 1)), "day", "America/New_York")
+        assert [(row.key, row.spend.cost_usd) for row in october] == [("2026-10-31", Decimal("0.004"))]
+        assert reader.zone == "UTC"
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"])
+def test_single_days_add_up_to_their_range(record: Record, ledger: Ledger, zone: str) -> None:
+    change_setting(ledger.home, "time_zone", zone)
+    record(*(request(sent_at=f"2026-11-{day:02}T{hour:02}:30:00Z") for day in range(1, 8) for hour in range(24)))
+    days = [Period(date(2026, 11, day), date(2026, 11, day + 1)) for day in range(1, 6)]
+    singles = [total(ledger, day) for day in days]
+    whole = total(ledger, Period(days[0].first, days[-1].end))
+    assert sum(day.cost_usd for day in singles) == whole.cost_usd
+    assert sum(day.requests for day in singles) == whole.requests
+
+
+BAD_LINES = {
+    b"{": "not JSON",
+    b"[1]": "a JSON object was expected",
+    b'{"v":1,"kind":"request"': "not JSON",
+    b"\xff\xfe": "not UTF-8",
+    b'{"v":1,\x00"kind":"request"}': "not JSON",
+    b'{"v":7,"kind":"request"}': "journal version 1",
+    b'{"v":1,"kind":"surprise"}': "kind is",
+}
+
+
+def test_a_broken_line_is_quarantined_with_file_and_line_and_never_stops_the_rest(ledger: Ledger) -> None:
+    good = Journal(ledger.home)
+    good.append(request())
+    with good.files[0].open("ab") as file:
+        file.write(b"".join(line + b"\n" for line in BAD_LINES))
+    good.append(request())
+    assert ledger.sync(NOW) == Ingested(added=2, quarantined=len(BAD_LINES))
+    with ledger.read() as reader:
+        found = reader.quarantine()
+    assert [line.line for line in found] == list(range(2, 2 + len(BAD_LINES)))
+    assert {line.file for line in found} == {good.files[0].name}
+    for line, expected in zip(found, BAD_LINES.values(), strict=True):
+        assert expected in line.reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"usage": usage(-1)}, "usage.input_tokens"),
+        ({"usage": {"input_tokens": "12", "output_tokens": 1}}, "usage.input_tokens"),
+        ({"usage": {"input_tokens": 1.5, "output_tokens": 1}}, "usage.input_tokens"),
+        ({"usage": {"input_tokens": True, "output_tokens": 1}}, "usage.input_tokens"),
+        ({"usage": usage(10**30)}, "usage.input_tokens"),
+        ({"usage": None}, "no usage"),
+        ({"usage": 5}, "usage"),
+        ({"sent_at": "1970-01-01T00:00:00Z"}, "sent_at"),
+        ({"sent_at": "2099-01-01T00:00:00Z"}, "sent_at"),
+        ({"sent_at": "2026-11-10T10:00:00"}, "time zone"),
+        ({"sent_at": "yesterday"}, "sent_at"),
+        ({"model": ""}, "model"),
+        ({"model": 5}, "model"),
+        ({"route": "carrier pigeon"}, "route"),
+        ({"status": "ok"}, "status"),
+        ({"request_id": "7"}, "request_id"),
+        ({"tags": ["a"]}, "tags"),
+        ({"attempts": -1}, "attempts"),
+        ({"time_assumed": "no"}, "time_assumed"),
+    ],
+)
+def test_a_request_that_cannot_be_true_is_quarantined(
+    record: Record, ledger: Ledger, fields: dict[str, object], reason: str
+) -> None:
+    assert record(request(**fields)) == Ingested(quarantined=1)
+    with ledger.read() as reader:
+        assert reason in reader.quarantine()[0].reason
+    assert total(ledger).requests == 0
+
+
+def test_a_line_without_its_newline_waits_until_it_is_whole(ledger: Ledger) -> None:
+    journal = Journal(ledger.home)
+    journal.append(request())
+    with journal.files[0].open("ab") as file:
+        file.write(b'{"v":1,"kind":')
+        file.flush()
+        assert ledger.sync(NOW).added == 1
+        file.write(b'"no"}\n')
+        file.flush()
+        assert ledger.sync(NOW) == Ingested(quarantined=1)
+
+
+def test_a_very_long_line_is_quarantined_and_the_next_one_counts(ledger: Ledger) -> None:
+    journal = Journal(ledger.home)
+    journal.append(request(source="x" * 50_000_000))
+    journal.append(request())
+    assert ledger.sync(NOW) == Ingested(added=1, quarantined=1)
+    with ledger.read() as reader:
+        assert "bytes" in reader.quarantine()[0].reason
+
+
+def test_syncing_again_or_from_another_process_changes_nothing(record: Record, ledger: Ledger) -> None:
+    record(*(request() for _ in range(10)))
+    before = total(ledger)
+    assert ledger.sync(NOW) == Ingested()
+    assert Ledger(ledger.home).sync(NOW) == Ingested()
+    assert total(ledger) == before
+
+
+def test_a_lost_ledger_is_rebuilt_from_the_journals(record: Record, ledger: Ledger) -> None:
+    record(request(), batch_item("b", "a"), batch("b"))
+    before = total(ledger)
+    (ledger.home / "ledger.duckdb").unlink()
+    assert ledger.sync(NOW).added == 3
+    assert total(ledger) == before
+
+
+def test_a_ledger_of_a_newer_version_is_refused(record: Record, ledger: Ledger) -> None:
+    record(request())
+    with duckdb.connect(ledger.home / "ledger.duckdb") as connection:
+        connection.execute("insert into schema_versions values (99, now())")
+    for call in (lambda: total(ledger), lambda: Ledger(ledger.home).sync(NOW)):
+        with pytest.raises(LedgerError, match=r"schema version 99.*Upgrade Halfprice"):
+            call()
+
+
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(ledger: Ledger) -> None:
+    path = ledger.home / "ledger.duckdb"
+    path.write_text("my diary")
+    with pytest.raises(LedgerError, match="is not a whole ledger"):
+        ledger.sync(NOW)
+    assert path.read_text() == "my diary"
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match=r"cannot be written.*HALFPRICE_HOME"):
+        Ledger(tmp_path / "file" / "home").sync(NOW)
+
+
+def test_every_column_says_what_it_holds(ledger: Ledger) -> None:
+    ledger.sync(NOW)
+    with duckdb.connect(ledger.home / "ledger.duckdb", read_only=True) as connection:
+        silent = connection.execute(
+            "select table_name, column_name from duckdb_columns() "
+            "where not internal and comment is null and table_name <> 'schema_versions'"
+        ).fetchall()
+    assert silent == []
+
+
+def test_span_tells_the_first_and_the_newest_moment(record: Record, ledger: Ledger) -> None:
+    record(request(), request(sent_at="2026-11-12T08:00:00Z", ended_at="2026-11-12T08:00:03Z"))
+    with ledger.read() as reader:
+        span = reader.span()
+    assert span is not None
+    assert span.first_at == datetime(2026, 11, 10, 10, tzinfo=UTC)
+    assert span.newest_at == datetime(2026, 11, 12, 8, 0, 3, tzinfo=UTC)
+
+
+def test_the_model_in_use_is_known_to_these_tests(record: Record, ledger: Ledger) -> None:
+    """The lines of `tests.lines` are priced by hand there; this holds them to the price book."""
+    record(request(), batch_item("b", "a"))
+    with ledger.read() as reader:
+        [row] = reader.spend_by(NOVEMBER, "model")
+    assert (row.key, row.spend.cost_usd) == (SONNET, Decimal("0.006"))
