@@ -1,0 +1,1 @@
+"""Readers of requests that were recorded elsewhere."""

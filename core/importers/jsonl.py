@@ -1,0 +1,96 @@
+"""Recorded API answers, one JSON text after another, as journal records."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core.errors import UsageError
+from core.journal import CLOCK_SLACK, FIRST_DAY, NO_WORKLOAD, VERSION
+from core.periods import instant_text
+from core.responses import BadResponse, Response, json_texts, parse_line, read_response
+from core.usage import BadUsage, read_usage
+
+SOURCE = "import jsonl"
+NO_MODEL = "unknown"
+"""The model of a failed item whose line does not name one; such an item costs nothing."""
+
+_NAMESPACE = uuid.UUID("6f1d0c56-5b5e-5c0e-9d6c-6b1f0a2a7c11")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A text that is no recorded answer; `line` is its first line in the file, from 1."""
+
+    line: int
+    reason: str
+
+
+def read_answers(
+    path: Path, *, now: datetime, at: datetime | None, workload: str | None
+) -> Iterator[dict[str, Any] | Rejected]:
+    """The answers in a file as journal records, each text that is none as Rejected; UsageError if it cannot be opened.
+
+    An answer without a time of its own is dated `at`, or `now` if that is None; one without a workload belongs to
+    `workload`. Reading the same file again gives records of the same identity.
+    """
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    seen: Counter[bytes] = Counter()
+    with stream:
+        for number, text in json_texts(stream):
+            try:
+                response = read_response(parse_line(text), default_at=at or now)
+                if response.usage is not None:
+                    read_usage(response.usage)
+                if not FIRST_DAY <= response.at <= now + CLOCK_SLACK:
+                    raise BadResponse(f"at is {instant_text(response.at)}, before the API opened or in the future.")
+            except (BadResponse, BadUsage) as error:
+                yield Rejected(number, str(error))
+                continue
+            digest = hashlib.sha256(text.strip()).digest()
+            seen[digest] += 1
+            yield _record(response, _request_id(digest, seen[digest]), workload, dated=at is not None)
+
+
+def _request_id(digest: bytes, copy: int) -> str:
+    """The same for the same text; the second of two equal texts in one file is a request of its own."""
+    return str(uuid.uuid5(_NAMESPACE, f"{digest.hex()} {copy}"))
+
+
+def _record(response: Response, request_id: str, workload: str | None, *, dated: bool) -> dict[str, Any]:
+    return {
+        "v": VERSION,
+        "kind": "request",
+        "request_id": request_id,
+        "sent_at": instant_text(response.at),
+        "time_assumed": response.time_assumed and not dated,
+        "route": _route(response),
+        "workload": response.workload or workload or NO_WORKLOAD,
+        "model": response.model or NO_MODEL,
+        "status": response.status,
+        "stop_reason": response.stop_reason,
+        "refusal_category": response.refusal_category,
+        "error_type": response.error_type,
+        "batch_id": response.batch_id,
+        "custom_id": response.custom_id,
+        "api_request_id": response.api_request_id,
+        "message_id": response.message_id,
+        "source": SOURCE,
+        "usage": response.usage,
+    }
+
+
+def _route(response: Response) -> str:
+    """What the usage says; for a failed item, which has none, whether it has the marks of a batch item."""
+    if response.usage is not None:
+        return "batch" if response.usage.get("service_tier") == "batch" else "sync"
+    return "batch" if response.batch_id or response.custom_id else "sync"
