@@ -1,0 +1,1 @@
+"""Synthetic requests and batches of an imaginary indie developer."""
