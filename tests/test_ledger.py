@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from core.capture.journal import Journal
 from core.facts import Spend
 from core.ledger import Ingested, Ledger, LedgerError
-from core.periods import Period, month_of
+from core.periods import Period, day_start, instant_text, local_day, month_of
 from core.settings import change_setting
 from tests.conftest import Record
 from tests.lines import NOVEMBER, NOW, SONNET, batch, batch_item, request, usage
@@ -307,3 +308,21 @@ def test_the_model_in_use_is_known_to_these_tests(record: Record, ledger: Ledger
     with ledger.read() as reader:
         [row] = reader.spend_by(NOVEMBER, "model")
     assert (row.key, row.spend.cost_usd) == (SONNET, Decimal("0.006"))
+
+
+@pytest.mark.parametrize("zone", ["America/Vancouver", "Africa/Casablanca", "Asia/Kathmandu", "Australia/Lord_Howe"])
+def test_sql_and_python_agree_on_every_day(record: Record, ledger: Ledger, zone: str) -> None:
+    """DuckDB's own zone database has been older than Python's, so days are never cut with it."""
+    change_setting(ledger.home, "time_zone", zone)
+    moments = [day_start(date(2026, 1, 1) + timedelta(days=day), zone) for day in range(320)]
+    edges = [at + timedelta(seconds=shift) for at in moments for shift in (-1, 0)]
+    record(*(request(sent_at=instant_text(at)) for at in edges))
+    year = Period(date(2025, 12, 31), date(2027, 1, 1))
+    with ledger.read() as reader:
+        found = {row.key: row.spend.requests for row in reader.spend_by(year, "day")}
+    assert found == Counter(str(local_day(at, zone)) for at in edges)
+    ledger_in_utc = Ledger(ledger.home)
+    change_setting(ledger.home, "time_zone", "UTC")
+    ledger_in_utc.sync(NOW)
+    with ledger_in_utc.read() as reader:
+        assert {row.key: row.spend.requests for row in reader.spend_by(year, "day", zone)} == found

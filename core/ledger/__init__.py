@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import duckdb
 
@@ -55,7 +56,11 @@ class Ledger:
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
-        """A reader on one state of the ledger as last synced; keep the block short, the ingest waits for it."""
+        """A reader on one state of the ledger as last synced.
+
+        Keep the block short, the ingest waits for it, and neither sync nor read again inside it: that would wait for
+        itself.
+        """
         if not (self.home / "ledger.duckdb").exists():
             self.sync()
         with open_to_read(self.home) as connection:
@@ -102,4 +107,4 @@ def _machine_zone() -> str:
     with duckdb.connect(":memory:") as connection:
         known = one_row(connection, "select current_setting('TimeZone')")
     zone = str(known[0]) if known else "UTC"
-    return "UTC" if zone == "Etc/UTC" else zone
+    return zone if zone in available_timezones() and zone != "Etc/UTC" else "UTC"

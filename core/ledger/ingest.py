@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from core.journal import CLOCK_SLACK, FIRST_DAY, LINE_BYTES, NO_WORKLOAD, BadLine, BatchLine, RequestLine, read_line
+from core.ledger.days import view_daily
 from core.ledger.store import one_row, sql, transaction
 from core.pricing import BATCH_SHARE, US_FACTOR, WEB_SEARCH_USD, Cost, Price, PriceBook
 from core.usage import BadUsage, Usage, read_usage
@@ -255,9 +256,8 @@ def _cost(line: RequestLine, usage: Usage, book: PriceBook) -> Cost:
 
 
 def _add_to_daily(connection: duckdb.DuckDBPyConnection, source: str, zone: str) -> None:
-    connection.execute(f"create or replace temp view to_add as select * from {source}")
-    connection.execute(sql("daily_of"))
-    connection.execute(sql("ingest/add_to_daily"), {"zone": zone})
+    view_daily(connection, f"select * from {source}", zone)
+    connection.execute(sql("ingest/add_to_daily"))
 
 
 def _store_batches(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:

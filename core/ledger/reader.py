@@ -7,8 +7,8 @@ from typing import Any, Literal
 import duckdb
 
 from core.facts import Batch, DailySpend, QuarantinedLine, Span, Spend, SpendRow, Unpriced
-from core.ledger.store import sql
-from core.periods import Period, find_zone
+from core.ledger.days import view_daily
+from core.periods import Period
 
 Split = Literal["model", "workload", "route", "day"]
 
@@ -112,14 +112,9 @@ class Reader:
         """What to read days from: the roll-up, or for another zone the requests themselves."""
         if tz is None or tz == self.zone:
             return "daily"
-        find_zone(tz)
-        since, until = period.since(tz), period.until(tz)
-        self._connection.execute(
-            f"create or replace temp view to_add as select * from requests "
-            f"where sent_at >= '{since.isoformat()}'::timestamptz and sent_at < '{until.isoformat()}'::timestamptz"
-        )
-        self._connection.execute(sql("daily_of"))
-        return f"daily_of('{tz}')"
+        since, until = (f"'{at.isoformat()}'::timestamptz" for at in (period.since(tz), period.until(tz)))
+        view_daily(self._connection, f"select * from requests where sent_at >= {since} and sent_at < {until}", tz)
+        return "daily_to_add"
 
     def _rows(self, text: str, **values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(text, values).fetchall()

@@ -1,7 +1,5 @@
 merge into daily
-using (
-    from daily_of($zone)
-) as added
+using daily_to_add as added
 on daily.day = added.day and daily.model = added.model and daily.workload = added.workload and daily.route = added.route
 when matched then update set
     requests = daily.requests + added.requests,

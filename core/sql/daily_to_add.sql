@@ -1,7 +1,8 @@
 -- The requests of the view `to_add`, added up by local day; the roll-up and an answer in another zone share it.
-create or replace temp macro daily_of(zone_name) as table
+-- `local_days` comes from core.periods: DuckDB brings a time zone database of its own, which is not always as new.
+create or replace temp view daily_to_add as
 select
-    (sent_at at time zone zone_name)::date as day, model, workload, route,
+    day, model, workload, route,
     count(*) as requests,
     count(*) filter (where price_status = 'unpriced') as unpriced_requests,
     count(*) filter (where estimated) as estimated_requests,
@@ -12,4 +13,5 @@ select
     coalesce(sum(cost_usd), 0) as cost_usd,
     coalesce(sum(list_usd), 0) as list_usd
 from to_add
+join local_days on sent_at >= since_at and sent_at < until_at
 group by all;
