@@ -1,14 +1,14 @@
-"""How long one price takes, beside the same prices from genai-prices: `python -m benchmarks.one_price`."""
+"""How long one price takes, beside the same prices from genai-prices."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import genai_prices
 
+from benchmarks.rows import Row
 from core.pricing import PriceBook
 from core.usage import Usage
 
@@ -24,17 +24,6 @@ REPEATS = 15
 PRICES_EACH = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One case: median microseconds per price, ours and the peer's, how many times faster we are, and must be."""
-
-    name: str
-    ours: float
-    peer: float
-    ratio: float
-    limit: float
-
-
 def measure() -> list[Row]:
     """Every case, in turns with the peer on the same machine at the same time."""
     book = PriceBook.load()
@@ -47,7 +36,8 @@ def _row(book: PriceBook, name: str, model: str, usage: Usage) -> Row:
         ours_us.append(_our_microseconds(book, model, usage))
         peer_us.append(_peer_microseconds(model, usage))
     ours, peer = statistics.median(ours_us), statistics.median(peer_us)
-    return Row(name, ours, peer, peer / ours, LIMIT)
+    ratio = peer / ours
+    return Row(name, f"{ours:.2f} µs", f"{peer:.1f} µs (genai-prices)", ratio, f"≥ {LIMIT:g}", ratio >= LIMIT)
 
 
 def _our_microseconds(book: PriceBook, model: str, usage: Usage) -> float:
@@ -73,15 +63,3 @@ def _peer_microseconds(model: str, usage: Usage) -> float:
             theirs, model, provider_id="anthropic", genai_request_timestamp=AT, price_context=context
         )
     return (time.perf_counter() - began) / prices * 1e6
-
-
-def main() -> None:
-    """Print the table."""
-    for row in measure():
-        print(
-            f"{row.name:<34} {row.ours:6.2f} µs   peer {row.peer:7.2f} µs   {row.ratio:5.1f}× (at least {row.limit:g}×)"
-        )
-
-
-if __name__ == "__main__":
-    main()

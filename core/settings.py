@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from core.capture.home import find_home as find_home
 from core.errors import HalfpriceError, UsageError
+from core.files import write_whole
 from core.periods import find_zone
 
 Kind = Literal["real", "sandbox"]
@@ -59,20 +59,27 @@ def setting_names() -> tuple[str, ...]:
     return tuple(field.name for field in fields(Settings))
 
 
-def home_kind(home: Path) -> Kind:
-    """Whether a home holds real requests or the sandbox's; a home that says nothing is real."""
-    return "sandbox" if (home / "sandbox").exists() else "real"
+def home_kind(home: Path) -> Kind | None:
+    """Whether a home holds real requests or the sandbox's; None while it holds none."""
+    try:
+        said = (home / "kind").read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return "real" if any((home / "journal").glob("*.jsonl")) else None
+    if said not in get_args(Kind):
+        raise HalfpriceError(f"{home / 'kind'} says {said!r}. It must say real or sandbox.")
+    return cast("Kind", said)
 
 
 def mark_home(home: Path, kind: Kind) -> None:
-    """Make the home remember what it is for; HalfpriceError if it is already the other one."""
-    if kind == "real":
-        if home_kind(home) != "real":
-            raise HalfpriceError(f"{home} belongs to the sandbox. Use another HALFPRICE_HOME for real requests.")
-        return
-    if home_kind(home) != "sandbox" and home.exists() and any(home.iterdir()):
-        raise HalfpriceError(f"{home} holds real requests. Use another HALFPRICE_HOME for the sandbox.")
-    _write_whole(home / "sandbox", "This home holds sandbox data, not real requests.\n")
+    """Make the home remember what it is for; HalfpriceError if it is already for the other."""
+    known = home_kind(home)
+    if known not in (None, kind):
+        whose = (
+            "the sandbox's requests, and these are real" if known == "sandbox" else "real requests, and these are not"
+        )
+        raise HalfpriceError(f"{home} holds {whose}. Set HALFPRICE_HOME to another folder for them.")
+    if known is None:
+        _write_whole(home / "kind", f"{kind}\n")
 
 
 def _checked(found: dict[str, object]) -> Settings:
@@ -88,11 +95,7 @@ def _checked(found: dict[str, object]) -> Settings:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Replace the file in one step, so that a crash leaves the old or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
         raise HalfpriceError(f"{path} cannot be written: {error.strerror}.") from None

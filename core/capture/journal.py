@@ -88,7 +88,7 @@ class Journal:
         final = self._folder / f"{name}.jsonl"
         unnamed.rename(final)
         if self._durable:
-            _flush_folder(self._folder)
+            flush_folder(self._folder)
         self._pid, self._written = os.getpid(), 0
         self.files.append(final)
 
@@ -102,7 +102,8 @@ def _line(record: Mapping[str, object]) -> bytes:
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

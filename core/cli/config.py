@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         settings = change_setting(home, args.setting, args.value or None)
     else:
         settings = load_settings(home)
-    found = {"home": str(home), "kind": home_kind(home), **asdict(settings)}
+    found = {"home": str(home), "kind": home_kind(home) or "empty", **asdict(settings)}
     if args.json:
         print(json.dumps(found))
     else:

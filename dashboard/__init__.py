@@ -1,0 +1,1 @@
+"""Halfprice in the browser."""

@@ -1,0 +1,153 @@
+"""What the pages ask of the ledger, remembered until the ledger changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from core.facts import Batch, DailySpend, QuarantinedLine, Span, Spend, SpendRow, Unpriced
+from core.ledger import Ledger, Reader
+from core.periods import Period, local_day
+from core.pricing import PriceBook
+from core.settings import find_home, home_kind
+from dashboard import derived
+
+Group = Literal["model", "workload", "route"]
+GROUPS: tuple[Group, ...] = ("model", "workload", "route")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One state of one home's ledger; every remembered answer belongs to one."""
+
+    home: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What the ledger covers, in days of its zone; `today` is the day now, which may lie beyond it."""
+
+    zone: str
+    span: Span
+    first_day: date
+    newest_day: date
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """All that the page of one month shows, from one state of the ledger."""
+
+    total: Spend
+    compared: derived.Compared | None
+    spend_by: dict[Group, list[SpendRow]]
+    daily: dict[Group, list[DailySpend]]
+    ranking: dict[Group, list[str]]
+    unpriced: list[Unpriced]
+
+
+def sync() -> str:
+    """Bring in what recorders have written since; the stamp of what the ledger then holds."""
+    ledger = _ledger(str(find_home()))
+    ledger.sync()
+    return ledger.stamp()
+
+
+def is_sample() -> bool:
+    """Whether the home holds synthetic data."""
+    return home_kind(find_home()) == "sandbox"
+
+
+def extent() -> Extent | None:
+    """What the ledger covers; None while it is empty."""
+    zone, span = _span(_version())
+    if span is None:
+        return None
+    today = local_day(datetime.now(UTC), zone)
+    return Extent(zone, span, local_day(span.first_at, zone), local_day(span.newest_at, zone), today)
+
+
+def zone() -> str:
+    """The zone in which the ledger cuts its days."""
+    return _span(_version())[0]
+
+
+def month(period: Period, known: Extent) -> Month:
+    """One month of the ledger."""
+    return _month(_version(), period, known)
+
+
+def batches() -> list[Batch]:
+    """Every batch, newest first."""
+    return _batches(_version())
+
+
+def quarantine() -> list[QuarantinedLine]:
+    """Journal lines that are counted nowhere, newest first."""
+    return _quarantine(_version())
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def prices_checked() -> date:
+    """The day on which the oldest price was last compared with its source."""
+    return PriceBook.load().checked
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _ledger(home: str) -> Ledger:
+    return Ledger(Path(home))
+
+
+def _version() -> Version:
+    home = str(find_home())
+    return Version(home, _ledger(home).stamp())
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _span(version: Version) -> tuple[str, Span | None]:
+    with _ledger(version.home).read() as reader:
+        return reader.zone, reader.span()
+
+
+@st.cache_data(max_entries=48, show_spinner=False)
+def _month(version: Version, period: Period, known: Extent) -> Month:
+    with _ledger(version.home).read() as reader:
+        return Month(
+            total=reader.total(period),
+            compared=_compared(reader, period, known),
+            spend_by={group: reader.spend_by(period, group) for group in GROUPS},
+            daily={group: reader.spend_by_day(period, group) for group in GROUPS},
+            ranking={group: _ranking(reader, known, group) for group in GROUPS},
+            unpriced=reader.unpriced(period),
+        )
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _batches(version: Version) -> list[Batch]:
+    with _ledger(version.home).read() as reader:
+        return reader.batches()
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _quarantine(version: Version) -> list[QuarantinedLine]:
+    with _ledger(version.home).read() as reader:
+        return reader.quarantine()
+
+
+def _compared(reader: Reader, period: Period, known: Extent) -> derived.Compared | None:
+    periods = derived.comparable(period, known.today, known.first_day, known.newest_day)
+    if periods is None:
+        return None
+    now, before = periods
+    return derived.Compared(now, before, reader.total(now), reader.total(before))
+
+
+def _ranking(reader: Reader, known: Extent, group: Group) -> list[str]:
+    """Every name the ledger ever met, dearest first: a name keeps its colour in every month."""
+    ever = Period(known.first_day, known.newest_day + timedelta(days=1))
+    return [row.key for row in reader.spend_by(ever, group)]

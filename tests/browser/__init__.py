@@ -1,0 +1,1 @@
+"""Tests that only a real browser can run."""

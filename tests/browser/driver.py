@@ -1,0 +1,97 @@
+"""Starts the real command and drives a real Chromium against it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+START_S = 60
+SETTLE_MS = 30_000
+
+
+def find_chromium() -> str | None:
+    """The Chromium that `CHROMIUM` names, else the first one on the path."""
+    if chosen := os.environ.get("CHROMIUM"):
+        return chosen
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def launch(playwright: Playwright, executable: str) -> Browser:
+    """A headless browser that calls nobody by itself."""
+    return playwright.chromium.launch(executable_path=executable, args=FLAGS)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return int(tried.getsockname()[1])
+
+
+def spawn(command: str, *, folder: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+    """`halfprice demo` or `halfprice dashboard` on a free port, started as a user starts it."""
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("halfprice"), command, "--no-browser", "--port", str(free_port())],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+        env=os.environ | environment,
+    )
+
+
+@contextmanager
+def serving(command: str, home: Path | None = None, *, folder: Path | None = None, **environment: str) -> Iterator[str]:
+    """The address of a running server, which is stopped in the end."""
+    if home is not None:
+        environment["HALFPRICE_HOME"] = str(home)
+    with spawn(command, folder=folder, **environment) as server:
+        giving_up = threading.Timer(START_S, server.kill)
+        giving_up.start()
+        try:
+            yield _address(server, giving_up)
+        finally:
+            giving_up.cancel()
+            server.terminate()
+            server.communicate(timeout=START_S)
+
+
+def settle(page: Page) -> None:
+    """Wait until the page shows all it has to show, and no error."""
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-connection-state", "CONNECTED", timeout=SETTLE_MS)
+    expect(page.locator("h1")).to_be_visible(timeout=SETTLE_MS)
+    expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=SETTLE_MS)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=SETTLE_MS)
+    expect(page.locator(".stPlotlyChart:not(:has(.main-svg))")).to_have_count(0, timeout=SETTLE_MS)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def _address(server: subprocess.Popen[str], giving_up: threading.Timer) -> str:
+    said: list[str] = []
+    assert server.stdout is not None
+    for line in server.stdout:
+        said.append(line)
+        if "http://localhost:" in line:
+            giving_up.cancel()
+            return "http://localhost:" + line.split("http://localhost:")[1].split()[0]
+    raise AssertionError("The server did not say where it is:\n" + "".join(said))
