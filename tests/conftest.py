@@ -10,6 +10,7 @@ import pytest
 
 from core.capture.journal import Journal
 from core.ledger import Ingested, Ledger
+from core.sandbox import Handle, serve_in_thread
 from core.settings import change_setting
 from tests.lines import NOW
 
@@ -21,6 +22,13 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     change_setting(folder, "time_zone", "UTC")
     return folder
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Handle]:
+    """A sandbox of its own whose clock starts now, as the home's does; its batches take ten minutes of that clock."""
+    with serve_in_thread(batch_seconds=600) as handle:
+        yield handle
 
 
 @pytest.fixture

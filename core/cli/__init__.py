@@ -15,9 +15,13 @@ COMMANDS = {
     "demo": ("core.cli.show", "open the dashboard on synthetic sample data; needs no key"),
     "dashboard": ("core.cli.show", "open the dashboard on your own ledger"),
     "price": ("core.cli.price", "price API responses or usage blocks, one JSON document a line"),
+    "route": ("core.cli.route", "decide whether a workload goes as a batch, with reasons"),
+    "run": ("core.cli.run", "send a file of requests, synchronously or as a batch"),
+    "batch": ("core.cli.batch", "list, show and collect batches"),
     "spend": ("core.cli.spend", "what a month cost, by model, workload, route or day"),
     "import": ("core.cli.importing", "bring requests that were recorded elsewhere into the ledger"),
     "config": ("core.cli.config", "show or change a setting"),
+    "sandbox": ("core.cli.sandbox", "serve a stand-in for the API on this machine, for trials without a key"),
 }
 
 

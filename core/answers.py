@@ -1,0 +1,49 @@
+"""Answers as they lie on disk after a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from core.periods import parse_instant
+from core.pricing import PriceBook
+from core.usage import Usage, read_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a synchronous run; the amounts leave out answers without a price, which are `unpriced`.
+
+    `batch_usd` is what the same answers would have cost in a batch.
+    """
+
+    succeeded: int
+    errored: int
+    unpriced: int
+    cost_usd: Decimal
+    batch_usd: Decimal
+
+
+def summed(answers: Sequence[Mapping[str, Any]], book: PriceBook) -> Sent:
+    """The outcome of a synchronous run from its answers with their journal records."""
+    cost, as_batch, unpriced, succeeded = Decimal(0), Decimal(0), 0, 0
+    for record in (answer["record"] for answer in answers):
+        if record["status"] != "succeeded":
+            continue
+        succeeded += 1
+        usage = read_usage(record["usage"])
+        alone = _cost_usd(record, usage, book)
+        together = _cost_usd(record, replace(usage, service_tier="batch", speed=None), book)
+        if alone is None or together is None:
+            unpriced += 1
+        else:
+            cost += alone
+            as_batch += together
+    return Sent(succeeded, len(answers) - succeeded, unpriced, cost, as_batch)
+
+
+def _cost_usd(record: Mapping[str, Any], usage: Usage, book: PriceBook) -> Decimal | None:
+    refusal = {"stop_reason": record["stop_reason"], "refusal_category": record["refusal_category"]}
+    return book.cost(record["model"], usage, parse_instant(record["sent_at"]), **refusal).cost_usd
