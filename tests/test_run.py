@@ -15,23 +15,26 @@ from typing import Any
 
 import pytest
 
+from core.cli import main
 from core.money import plain_usd
 from core.sandbox import Handle
-from tests.lines import halfprice
 
 HAIKU = "claude-haiku-4-5-20251001"
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def call(home: Path, sandbox: Handle) -> Call:
-    """Run the command against the sandbox."""
+def call(home: Path, sandbox: Handle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run the command in this process, which saves importing the SDK each time; kills and pipes use real processes."""
+    monkeypatch.setenv("HALFPRICE_HOME", str(home))
 
     def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        keys = {"ANTHROPIC_BASE_URL": sandbox.url, "ANTHROPIC_API_KEY": "sandbox"}
-        done = halfprice(home, *words, **(keys | environment))
-        assert "Traceback" not in done.stderr, done.stderr
-        return done
+        for name, value in ({"ANTHROPIC_BASE_URL": sandbox.url, "ANTHROPIC_API_KEY": "sandbox"} | environment).items():
+            monkeypatch.setenv(name, value)
+        capsys.readouterr()
+        code = main(words)
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, out, err)
 
     return run
 
