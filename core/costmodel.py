@@ -14,7 +14,8 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Literal, NamedTuple
 
 from core.money import plain_usd
-from core.pricing import BATCH_SHARE, Price, PriceBook
+from core.pricetable import Price
+from core.pricing import BATCH_SHARE, PriceBook
 from core.usage import Usage
 from core.workloads import Workload
 

@@ -71,7 +71,7 @@ class Submissions:
         folder = self.folder(submission.submission_id)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lines = [canonical({"custom_id": item.custom_id, "params": item.params}) + b"\n" for item in items]
-        write_whole(folder / "requests.jsonl", b"".join(lines))
+        write_whole(self.requests_file(submission.submission_id), b"".join(lines))
         self.save(submission)
 
     def save(self, submission: Submission) -> None:
@@ -100,13 +100,17 @@ class Submissions:
             found.append(submission)
         return found
 
+    def requests_file(self, submission_id: str) -> Path:
+        """Where a submission keeps its requests, one a line in their order."""
+        return self.folder(submission_id) / "requests.jsonl"
+
     def answers_file(self, submission_id: str) -> Path:
         """Where a synchronous run keeps its answers, one a line as they come, each with its journal record."""
         return self.folder(submission_id) / "answers.jsonl"
 
     def items(self, submission_id: str) -> list[Item]:
         """The requests as they were, or will be, sent; `line` is the place among them, from 1."""
-        with (self.folder(submission_id) / "requests.jsonl").open("rb") as file:
+        with self.requests_file(submission_id).open("rb") as file:
             entries = [json.loads(line) for line in file]
         return [Item(entry["custom_id"], entry["params"], place) for place, entry in enumerate(entries, start=1)]
 

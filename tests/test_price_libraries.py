@@ -13,7 +13,8 @@ import genai_prices
 import model_prices
 import pytest
 
-from core.pricing import RATES, Price, PriceBook
+from core.pricetable import RATES, Price
+from core.pricing import PriceBook
 from core.usage import Usage
 
 Pricing = Callable[[str, Usage, datetime, str], Decimal | None]

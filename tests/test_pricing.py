@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.pricing import BadPrices, Cost, Price, PriceBook
+from core.pricetable import BadPrices, Price
+from core.pricing import Cost, PriceBook
 from core.usage import MOST_SEARCHES, MOST_TOKENS, Iteration, Usage, read_usage
 
 BOOK = PriceBook.load()

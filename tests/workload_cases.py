@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from core.costmodel import Range
-from core.pricing import Price, PriceBook
+from core.pricetable import Price
+from core.pricing import PriceBook
 from core.workloads import Workload
 
 BOOK = PriceBook.load()

@@ -21,7 +21,8 @@ import pyarrow as pa
 from core.journal import CLOCK_SLACK, FIRST_DAY, LINE_BYTES, NO_WORKLOAD, BadLine, BatchLine, RequestLine, read_line
 from core.ledger.days import view_daily
 from core.ledger.store import one_row, sql, transaction
-from core.pricing import BATCH_SHARE, US_FACTOR, WEB_SEARCH_USD, Cost, Price, PriceBook
+from core.pricetable import Price
+from core.pricing import BATCH_SHARE, US_FACTOR, WEB_SEARCH_USD, Cost, PriceBook
 from core.usage import BadUsage, Usage, read_usage
 
 CHUNK_BYTES = 32_000_000

@@ -53,13 +53,15 @@ def open_to_write(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """All that is written inside is stored together or not at all."""
     connection.execute("begin")
+    stored = False
     try:
         yield
-    except BaseException:
-        with suppress(duckdb.Error):  # the failure itself may have ended it
-            connection.execute("rollback")
-        raise
-    connection.execute("commit")
+        connection.execute("commit")
+        stored = True
+    finally:
+        if not stored:
+            with suppress(duckdb.Error):  # the failure itself may have ended it
+                connection.execute("rollback")
 
 
 def one_row(connection: duckdb.DuckDBPyConnection, text: str, **values: object) -> tuple[Any, ...] | None:
