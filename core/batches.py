@@ -21,6 +21,7 @@ from core.errors import HalfpriceError
 from core.files import put_in_place
 from core.journal import VERSION
 from core.periods import instant_text
+from core.responses import refusal_category
 from core.submissions import Submission, Submissions, moved_on
 
 POLL_S = 60.0
@@ -183,7 +184,7 @@ def _outcome(result: dict[str, Any], model: str) -> dict[str, Any]:
         "model": message["model"],
         "message_id": message["id"],
         "stop_reason": message.get("stop_reason"),
-        "refusal_category": (message.get("stop_details") or {}).get("category"),
+        "refusal_category": refusal_category(message),
         "usage": message["usage"],
     }
 

@@ -20,6 +20,7 @@ from core.journal import VERSION
 from core.periods import instant_text
 from core.prepare import Item
 from core.pricing import PriceBook
+from core.responses import refusal_category
 from core.submissions import Submission, Submissions, moved_on
 
 SOURCE = "run"
@@ -209,13 +210,12 @@ def _answer(client: Client, item: Item, workload: str) -> dict[str, Any]:
         failure = {"type": "error", "error": {"type": error.error_type, "message": str(error)}}
         result: dict[str, Any] = {"type": "errored", "error": failure}
         return _kept(record, ended | {"api_request_id": error.api_request_id}, item, result)
-    details = answer.message.get("stop_details") or {}
     ended = {
         "status": "succeeded",
         "model": answer.message["model"],
         "message_id": answer.message["id"],
         "stop_reason": answer.message.get("stop_reason"),
-        "refusal_category": details.get("category"),
+        "refusal_category": refusal_category(answer.message),
         "api_request_id": answer.api_request_id,
         "attempts": answer.attempts,
         "usage": answer.message["usage"],

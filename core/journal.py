@@ -29,6 +29,7 @@ from typing import Any
 
 from core.errors import HalfpriceError
 from core.periods import parse_instant
+from core.usage import is_text, shown
 
 VERSION = 1
 LINE_BYTES = 1_000_000
@@ -117,7 +118,7 @@ def read_line(line: bytes, now: datetime) -> RequestLine | BatchLine | DecisionL
     fields = _Fields(_parsed(line), now)
     version = fields.found.get("v")
     if version != VERSION or isinstance(version, bool):
-        raise BadLine(f"v is {_shown(version)}; this Halfprice reads journal version {VERSION}. Upgrade Halfprice")
+        raise BadLine(f"v is {shown(version)}; this Halfprice reads journal version {VERSION}. Upgrade Halfprice")
     kind = fields.one_of("kind", ("request", "batch", "decision"))
     if kind == "request":
         return _request(fields)
@@ -131,17 +132,17 @@ def _parsed(line: bytes) -> dict[str, Any]:
         found = json.loads(line.decode())
     except UnicodeDecodeError as error:
         raise BadLine(f"byte {error.start + 1} is not UTF-8") from None
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of more than 4,300 digits
         raise BadLine(f"not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise BadLine(f"a JSON object was expected, not {_shown(found)}")
+        raise BadLine(f"a JSON object was expected, not {shown(found)}")
     return found
 
 
 def _request(fields: _Fields) -> RequestLine:
     usage = fields.found.get("usage")
     if usage is not None and not isinstance(usage, dict):
-        raise BadLine(f"usage must be an object or null, not {_shown(usage)}")
+        raise BadLine(f"usage must be an object or null, not {shown(usage)}")
     status = fields.one_of("status", OUTCOMES)
     if usage is None and status == "succeeded":
         raise BadLine("a succeeded request has no usage")
@@ -215,38 +216,40 @@ class _Fields:
 
     def text_or_none(self, name: str) -> str | None:
         value = self.found.get(name)
-        if value is not None and not isinstance(value, str):
-            raise BadLine(f"{name} must be text, not {_shown(value)}")
-        return value
+        if value is not None and not (isinstance(value, str) and is_text(value)):
+            raise BadLine(f"{name} must be text, not {shown(value)}")
+        return value or None
 
     def one_of(self, name: str, allowed: tuple[str, ...]) -> str:
         value = self.text(name)
         if value not in allowed:
-            raise BadLine(f"{name} is {_shown(value)}; it must be one of {', '.join(allowed)}")
+            raise BadLine(f"{name} is {shown(value)}; it must be one of {', '.join(allowed)}")
         return value
 
     def count(self, name: str) -> int:
         value = self.found.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1_000_000_000:
-            raise BadLine(f"{name} must be a whole number from 0 on, not {_shown(value)}")
+            raise BadLine(f"{name} must be a whole number from 0 on, not {shown(value)}")
         return value
 
     def flag(self, name: str) -> bool:
         value = self.found.get(name, False)
         if not isinstance(value, bool):
-            raise BadLine(f"{name} must be true or false, not {_shown(value)}")
+            raise BadLine(f"{name} must be true or false, not {shown(value)}")
         return value
 
     def unique_id(self, name: str) -> str:
         try:
             return str(uuid.UUID(self.text(name)))
         except ValueError:
-            raise BadLine(f"{name} must be a UUID, not {_shown(self.found[name])}") from None
+            raise BadLine(f"{name} must be a UUID, not {shown(self.found[name])}") from None
 
     def tags(self) -> Mapping[str, str]:
         value = self.found.get("tags") or {}
-        if not isinstance(value, dict) or not all(isinstance(label, str) for label in value.values()):
-            raise BadLine(f"tags must be an object of text, not {_shown(value)}")
+        if not isinstance(value, dict) or not all(
+            isinstance(label, str) and is_text(name + label) for name, label in value.items()
+        ):
+            raise BadLine(f"tags must be an object of text, not {shown(value)}")
         return value
 
     def instant(self, name: str) -> datetime:
@@ -261,9 +264,3 @@ class _Fields:
 
     def instant_or_none(self, name: str) -> datetime | None:
         return None if self.found.get(name) is None else self.instant(name)
-
-
-def _shown(value: object) -> str:
-    """The value as JSON, cut to a length that fits into a sentence."""
-    text = json.dumps(value, ensure_ascii=True)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -79,16 +79,16 @@ def parse_month(text: str) -> Period:
     >>> parse_month("2026-02").days
     28
     """
-    if re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", text) and not text.startswith("0000"):
+    if re.fullmatch(r"2[0-9]{3}-(0[1-9]|1[0-2])", text):
         return month_of(date.fromisoformat(f"{text}-01"))
-    raise UsageError(f"'{text}' is not a month. Write it as YYYY-MM, for example 2026-11.")
+    raise UsageError(f"'{text}' is not a month from 2000 on. Write it as YYYY-MM, for example 2026-11.")
 
 
 def find_zone(name: str) -> ZoneInfo:
     """The zone with that IANA name; UsageError for an unknown one."""
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         raise UsageError(f"'{name}' is not a time zone. Use an IANA name such as Europe/Berlin or UTC.") from None
 
 

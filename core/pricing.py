@@ -30,6 +30,8 @@ GLOBAL_GEOS = frozenset({None, "global", "not_available"})
 FREE_REFUSALS = frozenset({None, "cyber", "general_harms"})
 CHARGED_REFUSALS = frozenset({"bio", "frontier_llm", "reasoning_extraction"})
 REFUSALS_CHARGED_FROM = date(2026, 9, 24)
+CATEGORY_NOT_GIVEN = "not given"
+"""Stands for the category of a refusal whose response has no `stop_details`."""
 
 # Money is counted in trillionths of a USD. With four decimals a rate in USD per million tokens is a multiple of 100 of
 # them per token, so that half of it, and 1.1 times that, are whole numbers too.
@@ -264,11 +266,18 @@ def _after_refusal(cost: Cost, usage: Usage, day: date, category: str | None) ->
     if any(outputs):
         return _doubted(cost, f"{refused}, after other entries with output")
     if category in FREE_REFUSALS or (category in CHARGED_REFUSALS and day < REFUSALS_CHARGED_FROM):
-        nothing = Decimal(0)
-        return replace(cost, cost_usd=nothing, list_usd=nothing, estimated=False, reason=f"Not billed: {refused}.")
+        return _free(cost, f"Not billed: {refused}.")
+    if category == CATEGORY_NOT_GIVEN:
+        return _doubted(
+            _free(cost, f"Not billed: {refused}."), "the response does not say why, and some reasons are billed"
+        )
     if category in CHARGED_REFUSALS:
         return replace(cost, reason=f"{cost.reason[:-1]}; {refused}, which is billed since {REFUSALS_CHARGED_FROM}.")
     return _doubted(cost, f"whether it is billed is not known: {refused}")
+
+
+def _free(cost: Cost, reason: str) -> Cost:
+    return replace(cost, cost_usd=Decimal(0), list_usd=Decimal(0), estimated=False, reason=reason)
 
 
 def _doubted(cost: Cost, doubt: str) -> Cost:

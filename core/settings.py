@@ -62,9 +62,11 @@ def setting_names() -> tuple[str, ...]:
 def home_kind(home: Path) -> Kind | None:
     """Whether a home holds real requests or the sandbox's; None while it holds none."""
     try:
-        said = (home / "kind").read_text(encoding="utf-8").strip()
+        said = (home / "kind").read_text(encoding="utf-8", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return "real" if any((home / "journal").glob("*.jsonl")) else None
+    except OSError as error:
+        raise HalfpriceError(f"{home / 'kind'} cannot be read: {error.strerror}.") from None
     if said not in get_args(Kind):
         raise HalfpriceError(f"{home / 'kind'} says {said!r}. It must say real or sandbox.")
     return cast("Kind", said)

@@ -142,6 +142,7 @@ def test_neither_prompts_nor_answers_are_kept(home: Path, file: Path) -> None:
         (["import", "jsonl", "."], "cannot be read"),
         (["import", "fax", "x"], "invalid choice"),
         (["import", "jsonl", "x", "--at", "noon"], "--at noon is not a time"),
+        (["import", "jsonl", "x", "--at", "0001-01-01T00:00+14:00"], "is not a time"),
     ],
 )
 def test_a_wrong_call_is_exit_2_with_a_sentence(home: Path, words: list[str], says: str) -> None:
@@ -149,6 +150,41 @@ def test_a_wrong_call_is_exit_2_with_a_sentence(home: Path, words: list[str], sa
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (home / "ledger.duckdb").exists()
+
+
+@pytest.mark.parametrize("rest", ['"x": 1e999', '"x": "\\ud800"', '"x": "' + "y" * 1_100_000 + '"'])
+def test_a_usage_that_no_journal_can_hold_is_rejected(home: Path, file: Path, rest: str) -> None:
+    usage_text = '{"input_tokens": 1, "output_tokens": 1, ' + rest + "}"
+    line = '{"id": "msg_1", "model": "claude-sonnet-5-5", "usage": ' + usage_text + ', "at": "2026-11-10T10:00:00Z"}'
+    write(file, line, answer(2))
+    found = imported(home, file)
+    assert (found["read"], found["added"], [row["line"] for row in found["rejected"]]) == (2, 1, [1])
+
+
+def test_another_date_for_the_same_answers_does_not_add_them_again(home: Path, file: Path) -> None:
+    untimed = {key: value for key, value in answer(1).items() if key != "at"}
+    bare = {"model": "claude-sonnet-5-5", "usage": usage()}
+    write(file, untimed, bare, answer(3, at="2026-08-01T00:00:00Z"))
+    assert imported(home, file, "--at", "2026-08-01T00:00:00Z")["added"] == 3
+    write(file, untimed, bare, answer(3, at="2026-11-01T00:00:00Z"))
+    assert imported(home, file, "--at", "2026-11-01T00:00:00Z")["duplicates"] == 3
+
+
+def test_answers_without_an_id_of_the_api_are_kept_apart(home: Path, file: Path) -> None:
+    write(file, answer(1, id=""), answer(2, id="", workload="other"))
+    done = halfprice(home, "import", "jsonl", str(file), "--json")
+    assert json.loads(done.stdout)["added"] == 2
+    assert "2 lines have no id of the API's" in done.stderr
+
+
+def test_a_sandbox_home_takes_no_real_requests(home: Path, file: Path) -> None:
+    (home / "kind").write_text("sandbox\n")
+    write(file, answer(1))
+    done = halfprice(home, "import", "jsonl", str(file))
+    assert done.returncode == 1
+    assert "HALFPRICE_HOME" in done.stderr
+    assert not (home / "journal").exists()
 
 
 def test_an_empty_file_adds_nothing(home: Path, file: Path) -> None:

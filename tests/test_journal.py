@@ -137,6 +137,30 @@ except OSError as error:
 """
 
 
+def test_a_child_forked_while_a_thread_writes_can_write_too(home: Path, ledger: Ledger) -> None:
+    program = (
+        "import os, sys, threading\n"
+        "from pathlib import Path\n"
+        "from core.capture.journal import Journal\n"
+        "from tests.lines import request\n"
+        "journal, stop = Journal(Path(sys.argv[1]), durable=False), threading.Event()\n"
+        "def write():\n    while not stop.is_set(): journal.append(request())\n"
+        "threading.Thread(target=write).start()\n"
+        "for _ in range(20):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n        journal.append(request(workload='child'))\n        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+        "stop.set()\n"
+    )
+    writer = start(program, str(home))
+    writer.communicate(timeout=60)
+    assert writer.returncode == 0
+    ledger.sync(NOW)
+    with ledger.read() as reader:
+        by_workload = {row.key: row.spend.requests for row in reader.spend_by(NOVEMBER, "workload")}
+    assert by_workload["child"] == 20
+
+
 def test_a_torn_write_is_repeated_in_a_fresh_file(home: Path, ledger: Ledger) -> None:
     output, _ = start(CRAMPED, str(home), "600").communicate()
     assert output == ""

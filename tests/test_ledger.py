@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -114,6 +116,13 @@ def test_a_request_recorded_twice_counts_once(record: Record, ledger: Ledger) ->
     done = record(seen_elsewhere, item, {**item, "request_id": request()["request_id"]})
     assert done == Ingested(added=1, duplicates=2, quarantined=0)
     assert total(ledger).requests == 2
+
+
+def test_a_batch_item_is_one_request_however_it_was_seen(record: Record, ledger: Ledger) -> None:
+    record(batch_item("msgbatch_1", "a"))
+    done = record(batch_item("msgbatch_1", "a", message_id="msg_1"), batch_item("msgbatch_9", "z", message_id="msg_1"))
+    assert done == Ingested(added=0, duplicates=2)
+    assert record(request(message_id=""), request(message_id="")).added == 2
 
 
 def test_equal_custom_ids_in_two_batches_are_two_requests(record: Record, ledger: Ledger) -> None:
@@ -326,3 +335,48 @@ def test_sql_and_python_agree_on_every_day(record: Record, ledger: Ledger, zone:
     ledger_in_utc.sync(NOW)
     with ledger_in_utc.read() as reader:
         assert {row.key: row.spend.requests for row in reader.spend_by(year, "day", zone)} == found
+
+
+ODDITIES: list[object] = [
+    None,
+    "",
+    "x",
+    "5",
+    5,
+    -1,
+    1.5,
+    True,
+    [],
+    {},
+    "\ud800",
+    "a\x00",
+    10**20,
+    "2026-11-10T24:00:00Z",
+]
+
+
+def test_no_mixture_of_good_and_odd_lines_stops_the_ingest(ledger: Ledger) -> None:
+    """Each field in turn takes each odd value, among good lines, in one chunk and in a chunk of its own."""
+    cached: dict[str, Any] = {"cache_read_input_tokens": 1, "cache_creation": {"ephemeral_5m_input_tokens": 0}}
+    whole = request(
+        usage=usage(**cached, service_tier="standard"),
+        message_id=None, batch_id=None, tags={}, attempts=1, ended_at="2026-11-10T10:00:01Z", stop_reason="refusal",
+    )  # fmt: skip
+    odd = [{**whole, "request_id": request()["request_id"], name: value} for name in whole for value in ODDITIES]
+    odd += [
+        {**whole, "request_id": request()["request_id"], "usage": {**whole["usage"], name: value}}
+        for name in [*whole["usage"], "speed", "inference_geo", "iterations", "server_tool_use", "fallback_credit"]
+        for value in ODDITIES
+    ]
+    good = [request() for _ in odd]
+    lines = [json.dumps(line) for pair in zip(good, odd, strict=True) for line in pair]
+    folder = ledger.home / "journal"
+    folder.mkdir()
+    (folder / "mixed.jsonl").write_text("".join(line + "\n" for line in lines))
+    done = ledger.sync(NOW)
+    assert done.added + done.duplicates + done.quarantined == len(lines)
+    assert done.added >= len(good)
+    for number, line in enumerate(lines[1::20]):
+        (folder / f"single{number}.jsonl").write_text(line + "\n")
+        again = ledger.sync(NOW)
+        assert again.added + again.duplicates + again.quarantined == 1

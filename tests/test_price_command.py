@@ -80,8 +80,11 @@ def test_a_refusal_is_priced_by_its_category() -> None:
         "usage": {"input_tokens": 1_000, "output_tokens": 0},
         "stop_reason": "refusal",
     }
-    _, rows = price(lines(refusal, refusal | {"stop_details": {"type": "refusal", "category": "bio"}}))
-    assert [row["cost_usd"] for row in rows] == ["0", "0.004"]
+    given = [refusal | {"stop_details": {"type": "refusal", "category": name}} for name in (None, "cyber", "bio")]
+    _, rows = price(lines(refusal, *given))
+    assert [(row["cost_usd"], row["estimated"]) for row in rows] == [
+        ("0", True), ("0", False), ("0", False), ("0.004", False),
+    ]  # fmt: skip
 
 
 REJECTED: list[tuple[str | bytes, str]] = [

@@ -90,7 +90,7 @@ def test_the_table_says_what_it_counts(record: Record, home: Path) -> None:
     assert "November 2026 (UTC), list price" in text
     assert "0.006000" in text
     assert "unpriced" in text
-    assert "1 request has no known price: it is counted, and the total leaves it out." in text
+    assert "1 request has no known price: it is counted, and the amounts leave it out (*)." in text
 
 
 def test_an_empty_month_says_what_to_do(home: Path) -> None:
@@ -204,3 +204,65 @@ def test_a_broken_settings_file_is_named(home: Path, text: str) -> None:
     assert done.returncode == 1
     assert "settings.toml" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_month_without_a_single_price_has_no_amount(record: Record, home: Path) -> None:
+    record(request(model="claude-unheard-of"))
+    found = json.loads(halfprice(home, "spend", "--month", "2026-11", "--json").stdout)
+    assert (found["total_usd"], found["requests"], found["unpriced_requests"]) == (None, 1, 1)
+    assert "0.000000" not in halfprice(home, "spend", "--month", "2026-11").stdout
+
+
+def test_lines_that_are_not_counted_are_named_with_file_and_line(home: Path) -> None:
+    journal = Journal(home)
+    journal.append(request(v=2))
+    done = halfprice(home, "spend")
+    assert done.returncode == 0
+    assert f"{journal.files[0].name}, line 1: v is 2" in done.stderr
+
+
+def test_names_cannot_disturb_the_terminal(record: Record, home: Path) -> None:
+    record(request(workload="a\x1b[31mred\nx"))
+    text = halfprice(home, "spend", "--month", "2026-11", "--by", "workload").stdout
+    assert "\x1b" not in text
+    assert len(text.splitlines()) == 4
+
+
+def test_the_default_zone_can_be_had_back(record: Record, home: Path) -> None:
+    record(request())
+    halfprice(home, "config", "time_zone", "Asia/Tokyo")
+    assert "Asia/Tokyo" in halfprice(home, "spend").stdout
+    halfprice(home, "config", "time_zone", "")
+    assert "(UTC)" in halfprice(home, "spend").stdout
+
+
+@pytest.mark.parametrize("month", ["9999-12", "1999-12", "\u0662\u0660\u0662\u0666-11"])
+def test_months_beyond_the_calendar_are_refused(home: Path, month: str) -> None:
+    done = halfprice(home, "spend", "--month", month, "--tz", "Asia/Tokyo")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_a_full_output_is_one_sentence(record: Record, home: Path) -> None:
+    record(request())
+    command = f"{Path(sys.executable).with_name('halfprice')} spend > /dev/full"
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, check=False, env={"HALFPRICE_HOME": str(home)}
+    )
+    assert (done.returncode, done.stderr) == (1, "halfprice: [Errno 28] No space left on device\n")
+
+
+def test_what_is_written_is_for_its_user_alone(home: Path) -> None:
+    home.chmod(0o755)
+    Journal(home).append(request())
+    halfprice(home, "spend")
+    assert {path.name: path.stat().st_mode & 0o077 for path in home.rglob("*") if path.is_file()}.keys() >= {
+        "ledger.duckdb"
+    }
+    assert not [path for path in home.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+
+
+@pytest.mark.parametrize("name", ["journal/d.jsonl", "ledger.lock", "kind"])
+def test_a_folder_where_a_file_should_be_is_no_traceback(home: Path, name: str) -> None:
+    (home / name).mkdir(parents=True)
+    for words in (["spend"], ["config"]):
+        assert "Traceback" not in halfprice(home, *words).stderr

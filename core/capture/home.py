@@ -16,7 +16,7 @@ def find_home(environ: Mapping[str, str] | None = None) -> Path:
     """
     variables = os.environ if environ is None else environ
     if chosen := variables.get("HALFPRICE_HOME"):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # noqa: PTH111 - leaves the name of an unknown user as it is
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "halfprice"
     # XDG Base Directory Specification: a relative XDG_DATA_HOME is to be ignored.

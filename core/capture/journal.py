@@ -12,6 +12,7 @@ import os
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -30,9 +31,10 @@ class Journal:
         self._rotate_bytes = rotate_bytes
         self._lock = threading.Lock()
         self._fd = -1
-        self._pid = 0
         self._written = 0
         self.files: list[Path] = []
+        forget = weakref.WeakMethod(self._forget)
+        os.register_at_fork(after_in_child=lambda: (alive := forget()) and alive())
 
     def append(self, record: Mapping[str, object]) -> None:
         """Write one record; when this returns it survives a crash. OSError if it could not be written."""
@@ -43,7 +45,7 @@ class Journal:
         block: list[bytes] = []
         size = 0
         for record in records:
-            line = _line(record)
+            line = journal_line(record)
             block.append(line)
             size += len(line)
             if size >= BLOCK_BYTES:
@@ -59,7 +61,7 @@ class Journal:
 
     def _write(self, lines: bytes) -> None:
         with self._lock:
-            if self._pid != os.getpid() or self._written >= self._rotate_bytes:
+            if self._written >= self._rotate_bytes:
                 self._release()
             if self._fd < 0:
                 self._start_file()
@@ -89,8 +91,13 @@ class Journal:
         unnamed.rename(final)
         if self._durable:
             flush_folder(self._folder)
-        self._pid, self._written = os.getpid(), 0
+        self._written = 0
         self.files.append(final)
+
+    def _forget(self) -> None:
+        """In a forked child: leave the file to the parent; a thread that held the lock there does not exist here."""
+        self._lock = threading.Lock()
+        self._release()
 
     def _release(self) -> None:
         if self._fd >= 0:
@@ -98,7 +105,8 @@ class Journal:
             self._fd = -1
 
 
-def _line(record: Mapping[str, object]) -> bytes:
+def journal_line(record: Mapping[str, object]) -> bytes:
+    """The record as it stands in a file; ValueError for what JSON in UTF-8 cannot hold."""
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -27,15 +28,19 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 when it failed, 2 when it was called wrongly."""
+    os.umask(0o077)  # what Halfprice writes is for its user alone, DuckDB's own files too
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser(words[:1]).parse_args(words)
     try:
         code: int = import_module(COMMANDS[args.command][0]).run(args)
+        sys.stdout.flush()
     except HalfpriceError as error:
         print(f"halfprice: {error}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our pipe has gone; Python would complain again on exit
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be printed may be what failed
+        if not isinstance(error, BrokenPipeError):  # then the reader of our pipe has gone, as `head` does
+            print(f"halfprice: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -16,13 +16,15 @@ from core.errors import HalfpriceError, UsageError
 from core.importers.jsonl import Rejected, read_answers
 from core.ledger import Ledger
 from core.periods import instant_text, parse_instant
-from core.settings import find_home
+from core.settings import find_home, mark_home
+from core.usage import is_text
 
 
 @dataclass(slots=True)
 class _Tally:
     read: int = 0
     undated: int = 0
+    nameless: int = 0
     rejected: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -37,13 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser, _name: str) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import one file and say what was added; 1 if a line of it was rejected."""
-    now = datetime.now(UTC)
+    now, at = datetime.now(UTC), _moment(args.at)
+    if args.workload is not None and not is_text(args.workload):
+        raise UsageError("--workload is not text in UTF-8.")
     ledger = Ledger(find_home())
-    ledger.sync(now)
+    answers = read_answers(args.path, now=now, at=at, workload=args.workload)
+    mark_home(ledger.home, "real")
     journal = Journal(ledger.home)
     tally = _Tally()
     try:
-        journal.append_all(_counted(args, now, tally))
+        journal.append_all(_counted(answers, str(args.path), at is None, tally))
     except OSError as error:
         raise HalfpriceError(
             f"{ledger.home} cannot be written: {error.strerror or error}. Import the file again."
@@ -51,19 +56,25 @@ def run(args: argparse.Namespace) -> int:
     finally:
         journal.close()
     ledger.sync(now)
+    ours = {path.name for path in journal.files}
     with ledger.read() as reader:
-        added, duplicates = reader.journal_counts([path.name for path in journal.files])
+        added, duplicates = reader.journal_counts(sorted(ours))
+        refused = [line for line in reader.quarantine() if line.file in ours]
+    tally.rejected += [{"file": line.file, "line": line.line, "reason": line.reason} for line in refused]
     _report(args, tally, added, duplicates, now)
     return 1 if tally.rejected else 0
 
 
-def _counted(args: argparse.Namespace, now: datetime, tally: _Tally) -> Iterator[dict[str, Any]]:
-    for found in read_answers(args.path, now=now, at=_moment(args.at), workload=args.workload):
+def _counted(
+    answers: Iterator[dict[str, Any] | Rejected], file: str, is_dated_now: bool, tally: _Tally
+) -> Iterator[dict[str, Any]]:
+    for found in answers:
         tally.read += 1
         if isinstance(found, Rejected):
-            tally.rejected.append({"file": str(args.path), "line": found.line, "reason": found.reason})
+            tally.rejected.append({"file": file, "line": found.line, "reason": found.reason})
         else:
-            tally.undated += bool(found["time_assumed"])
+            tally.undated += is_dated_now and found["time_assumed"]
+            tally.nameless += found["message_id"] is None and (found["batch_id"] is None or found["custom_id"] is None)
             yield found
 
 
@@ -72,13 +83,15 @@ def _moment(text: str | None) -> datetime | None:
         return None
     try:
         return parse_instant(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(f"--at {text} is not a time. Write it like 2026-11-01T09:00:00Z.") from None
 
 
 def _report(args: argparse.Namespace, tally: _Tally, added: int, duplicates: int, now: datetime) -> None:
     if tally.undated:
         print(f"halfprice: {_undated(tally.undated, now)}", file=sys.stderr)
+    if tally.nameless:
+        print(f"halfprice: {_nameless(tally.nameless)}", file=sys.stderr)
     if args.json:
         counts = {"read": tally.read, "added": added, "duplicates": duplicates, "rejected": tally.rejected}
         print(json.dumps(counts))
@@ -97,3 +110,8 @@ def _undated(count: int, now: datetime) -> str:
     what = "1 answer carries no time and was" if count == 1 else f"{count:,} answers carry no time and were"
     when = instant_text(now.replace(microsecond=0))
     return f'{what} dated {when}, with the prices of that day. To date them put "at" on the lines or say --at TIME.'
+
+
+def _nameless(count: int) -> str:
+    what = "1 line has" if count == 1 else f"{count:,} lines have"
+    return f"{what} no id of the API's: the same text in another file counts as the same request."

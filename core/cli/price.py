@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -32,12 +32,18 @@ def run(args: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     name = "<stdin>" if args.file == "-" else args.file
     any_rejected = False
-    with nullcontext(sys.stdin.buffer) if args.file == "-" else _open(args.file) as stream:
+    with _stdin() if args.file == "-" else _open(args.file) as stream:
         for number, text in json_texts(stream):
             row = _row(text, f"{name}, line {number}", book, now)
             any_rejected |= row["status"] == "rejected"
             print(json.dumps(row), flush=True)
     return int(any_rejected)
+
+
+def _stdin() -> AbstractContextManager[BinaryIO]:
+    if sys.stdin is None:
+        raise UsageError("There is no standard input. Name a file.")
+    return nullcontext(sys.stdin.buffer)
 
 
 def _open(file: str) -> BinaryIO:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from core.facts import Spend, SpendRow
+from core.cli.text import printable
+from core.facts import QuarantinedLine, Spend, SpendRow
 from core.ledger import Ledger
 from core.money import plain_usd
 from core.periods import Period, find_zone, instant_text, local_day, month_of, parse_month
@@ -36,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         zone = args.tz or reader.zone
         month = asked or month_of(local_day(now, zone))
         rows = reader.spend_by(month, args.by, args.tz)
+        quarantined = reader.quarantine()
+    _tell(quarantined)
     if args.json:
         print(json.dumps(_document(month, zone, rows)))
     else:
@@ -47,7 +51,7 @@ def _document(month: Period, zone: str, rows: list[SpendRow]) -> dict[str, objec
     return {
         "since": instant_text(month.since(zone)),
         "until": instant_text(month.until(zone)),
-        "total_usd": plain_usd(sum((row.spend.cost_usd for row in rows), start=_ZERO)),
+        "total_usd": _usd_or_none(rows),
         "requests": sum(row.spend.requests for row in rows),
         "unpriced_requests": sum(row.spend.unpriced_requests for row in rows),
         "rows": [
@@ -69,29 +73,49 @@ def _table(month: Period, zone: str, by: str, rows: list[SpendRow]) -> str:
     title = f"{month.first:%B %Y} ({zone}), list price"
     if not rows:
         return f"{title}\nNo requests in this month. Bring some in with: halfprice import jsonl FILE"
-    width = max(len("total"), len(by), *(len(row.key) for row in rows))
+    width = max(len("total"), len(by), *(len(printable(row.key)) for row in rows))
     requests = sum(row.spend.requests for row in rows)
-    cost = sum((row.spend.cost_usd for row in rows), start=_ZERO)
-    saved = sum((row.spend.saved_usd for row in rows), start=_ZERO)
     lines = [title, f"{by:<{width}}  {'requests':>10}  {'cost USD':>14}  {'saved USD':>14}"]
     for row in rows:
-        amounts = _amounts(row.spend.cost_usd, row.spend.saved_usd) if _has_price(row.spend) else f"{'unpriced':>14}"
-        lines.append(f"{row.key:<{width}}  {row.spend.requests:>10,}  {amounts}")
-    lines.append(f"{'total':<{width}}  {requests:>10,}  {_amounts(cost, saved)}")
+        lines.append(_row(f"{printable(row.key):<{width}}", row.spend.requests, [row]))
+    lines.append(_row(f"{'total':<{width}}", requests, rows))
     if unpriced := sum(row.spend.unpriced_requests for row in rows):
         what = (
             "1 request has no known price: it is"
             if unpriced == 1
             else f"{unpriced:,} requests have no known price: they are"
         )
-        lines.append(f"{what} counted, and the total leaves {'it' if unpriced == 1 else 'them'} out.")
+        lines.append(f"{what} counted, and the amounts leave {'it' if unpriced == 1 else 'them'} out (*).")
     return "\n".join(lines)
+
+
+def _row(name: str, requests: int, rows: list[SpendRow]) -> str:
+    """One line; a star says that requests without a price are left out of its amounts."""
+    cost = sum((row.spend.cost_usd for row in rows), start=_ZERO)
+    saved = sum((row.spend.saved_usd for row in rows), start=_ZERO)
+    star = "*" if any(row.spend.unpriced_requests for row in rows) else ""
+    if _usd_or_none(rows) is None:
+        return f"{name}  {requests:>10,}  {'unpriced*':>14}"
+    return f"{name}  {requests:>10,}  {cost:>14,.6f}  {saved:>14,.6f}{star}"
+
+
+def _usd_or_none(rows: list[SpendRow]) -> str | None:
+    """The exact cost of the rows; None when there are requests and not one of them has a price."""
+    if rows and not any(_has_price(row.spend) for row in rows):
+        return None
+    return plain_usd(sum((row.spend.cost_usd for row in rows), start=_ZERO))
+
+
+def _tell(quarantined: list[QuarantinedLine]) -> None:
+    """Name the journal lines that are counted nowhere, so that nobody takes the amounts for all there is."""
+    for line in quarantined[:5]:
+        print(
+            f"halfprice: {line.file}, line {line.line}: {line.reason.rstrip('.')}. It is not counted.", file=sys.stderr
+        )
+    if len(quarantined) > 5:
+        print(f"halfprice: … and {len(quarantined) - 5:,} more lines that are not counted.", file=sys.stderr)
 
 
 def _has_price(spend: Spend) -> bool:
     """False when not one of the requests has a price; their cost is then unknown, not zero."""
     return spend.unpriced_requests < spend.requests
-
-
-def _amounts(cost: Decimal, saved: Decimal) -> str:
-    return f"{cost:>14,.6f}  {saved:>14,.6f}"

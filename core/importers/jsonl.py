@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from core.capture.journal import journal_line
 from core.errors import UsageError
-from core.journal import CLOCK_SLACK, FIRST_DAY, NO_WORKLOAD, VERSION
+from core.journal import CLOCK_SLACK, FIRST_DAY, LINE_BYTES, NO_WORKLOAD, VERSION
 from core.periods import instant_text
 from core.responses import BadResponse, Response, json_texts, parse_line, read_response
 from core.usage import BadUsage, read_usage
@@ -44,21 +45,49 @@ def read_answers(
         stream = path.open("rb")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+    return _answers(stream, path, now, at, workload)
+
+
+def _answers(
+    stream: BinaryIO, path: Path, now: datetime, at: datetime | None, workload: str | None
+) -> Iterator[dict[str, Any] | Rejected]:
     seen: Counter[bytes] = Counter()
     with stream:
-        for number, text in json_texts(stream):
+        for number, text in _texts(stream, path):
             try:
-                response = read_response(parse_line(text), default_at=at or now)
-                if response.usage is not None:
-                    read_usage(response.usage)
-                if not FIRST_DAY <= response.at <= now + CLOCK_SLACK:
-                    raise BadResponse(f"at is {instant_text(response.at)}, before the API opened or in the future.")
+                response = _checked(read_response(parse_line(text), default_at=at or now), now)
             except (BadResponse, BadUsage) as error:
                 yield Rejected(number, str(error))
                 continue
             digest = hashlib.sha256(text.strip()).digest()
             seen[digest] += 1
-            yield _record(response, _request_id(digest, seen[digest]), workload, dated=at is not None)
+            record = _record(response, _request_id(digest, seen[digest]), workload)
+            reason = _unwritable(record)
+            yield Rejected(number, reason) if reason else record
+
+
+def _texts(stream: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        yield from json_texts(stream)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read to its end: {error.strerror}.") from None
+
+
+def _checked(response: Response, now: datetime) -> Response:
+    if response.usage is not None:
+        read_usage(response.usage)
+    if not FIRST_DAY <= response.at <= now + CLOCK_SLACK:
+        raise BadResponse(f"at is {instant_text(response.at)}, before the API opened or in the future.")
+    return response
+
+
+def _unwritable(record: Mapping[str, object]) -> str | None:
+    """Why a record cannot be a journal line: what its usage holds beside the tokens may be anything."""
+    try:
+        size = len(journal_line(record))
+    except (ValueError, UnicodeEncodeError):
+        return "usage holds a number or a character that cannot be written down."
+    return f"usage has {size:,} bytes, more than any usage block." if size > LINE_BYTES else None
 
 
 def _request_id(digest: bytes, copy: int) -> str:
@@ -66,13 +95,13 @@ def _request_id(digest: bytes, copy: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{digest.hex()} {copy}"))
 
 
-def _record(response: Response, request_id: str, workload: str | None, *, dated: bool) -> dict[str, Any]:
+def _record(response: Response, request_id: str, workload: str | None) -> dict[str, Any]:
     return {
         "v": VERSION,
         "kind": "request",
         "request_id": request_id,
         "sent_at": instant_text(response.at),
-        "time_assumed": response.time_assumed and not dated,
+        "time_assumed": response.time_assumed,
         "route": _route(response),
         "workload": response.workload or workload or NO_WORKLOAD,
         "model": response.model or NO_MODEL,
@@ -83,7 +112,7 @@ def _record(response: Response, request_id: str, workload: str | None, *, dated:
         "batch_id": response.batch_id,
         "custom_id": response.custom_id,
         "api_request_id": response.api_request_id,
-        "message_id": response.message_id,
+        "message_id": response.message_id or None,
         "source": SOURCE,
         "usage": response.usage,
     }

@@ -26,8 +26,6 @@ from core.settings import load_settings
 
 __all__ = ["Ingested", "Ledger", "LedgerError", "Reader", "Split"]
 
-_KNOWN_ZONE = "select value from ledger_meta where name = 'time_zone'"
-
 
 class Ledger:
     """The ledger of one home; nothing stays open between calls, so any number of processes and threads may use it."""
@@ -72,8 +70,7 @@ class Ledger:
         with open_to_read(self.home) as connection:
             if schema_version(connection) < newest_schema():
                 return True
-            chosen = load_settings(self.home).time_zone
-            if chosen not in (None, _zone(connection)):
+            if _settled_zone(connection, load_settings(self.home).time_zone) is None:
                 return True
             offsets = read_offsets(connection)
         return any(size > offsets.get(name, 0) for name, size in journal_sizes(self.home).items())
@@ -84,21 +81,32 @@ class Ledger:
             return ingest_journals(connection, self.home, self._book or PriceBook.load(), zone, now)
 
     def _settle_zone(self, connection: duckdb.DuckDBPyConnection) -> str:
-        """The zone in which days are cut; when it was changed in the settings the roll-up is cut anew."""
+        """The zone in which days are cut; when the setting was changed the roll-up is cut anew."""
         chosen = load_settings(self.home).time_zone
-        known = one_row(connection, _KNOWN_ZONE)
-        if known and chosen in (None, known[0]):
-            return str(known[0])
+        if settled := _settled_zone(connection, chosen):
+            return settled
         zone = chosen or _machine_zone()
         with transaction(connection):
-            connection.execute("delete from ledger_meta where name = 'time_zone'")
-            connection.execute("insert into ledger_meta values ('time_zone', $zone)", {"zone": zone})
+            connection.execute("delete from ledger_meta where name in ('time_zone', 'time_zone_from')")
+            origin = "settings" if chosen else "machine"
+            connection.execute(
+                "insert into ledger_meta values ('time_zone', $zone), ('time_zone_from', $origin)",
+                {"zone": zone, "origin": origin},
+            )
             rebuild_daily(connection, zone)
         return zone
 
 
+def _settled_zone(connection: duckdb.DuckDBPyConnection, chosen: str | None) -> str | None:
+    """The ledger's zone if it is the one chosen, or the machine's at its beginning where none is; else None."""
+    known = dict(connection.execute("select name, value from ledger_meta").fetchall())
+    if chosen is None:
+        return known.get("time_zone") if known.get("time_zone_from") == "machine" else None
+    return chosen if known.get("time_zone") == chosen and known.get("time_zone_from") == "settings" else None
+
+
 def _zone(connection: duckdb.DuckDBPyConnection) -> str:
-    known = one_row(connection, _KNOWN_ZONE)
+    known = one_row(connection, "select value from ledger_meta where name = 'time_zone'")
     return str(known[0]) if known else "UTC"
 
 

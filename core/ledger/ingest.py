@@ -8,19 +8,20 @@ read are stored in one transaction, so a process that dies here leaves nothing h
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import pyarrow as pa
 
 from core.journal import CLOCK_SLACK, FIRST_DAY, LINE_BYTES, NO_WORKLOAD, BadLine, BatchLine, RequestLine, read_line
 from core.ledger.days import view_daily
-from core.ledger.store import one_row, sql, transaction
+from core.ledger.store import LedgerError, one_row, sql, transaction
 from core.pricetable import Price
 from core.pricing import BATCH_SHARE, US_FACTOR, WEB_SEARCH_USD, Cost, PriceBook
 from core.usage import BadUsage, Usage, read_usage
@@ -56,11 +57,21 @@ class _Chunk:
 
 
 def journal_sizes(home: Path) -> dict[str, int]:
-    """Bytes in each journal file of the home by file name; those still without their final name are left out."""
-    folder = home / "journal"
-    if not folder.is_dir():
+    """Bytes in each journal file of the home by file name; LedgerError if the folder cannot be read.
+
+    Files still without their final name are left out, as is whatever is not a file.
+    """
+    try:
+        with os.scandir(home / "journal") as entries:
+            return {
+                entry.name: entry.stat().st_size
+                for entry in entries
+                if entry.name.endswith(".jsonl") and not entry.name.startswith(".") and entry.is_file()
+            }
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    return {path.name: path.stat().st_size for path in folder.glob("[!.]*.jsonl")}
+    except OSError as error:
+        raise LedgerError(f"{home / 'journal'} cannot be read: {error.strerror}.") from None
 
 
 def read_offsets(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -103,7 +114,7 @@ def _chunks(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[_Chun
         "select bytes, lines from journal_files where file = $file", {"file": path.name}
     ).fetchone()
     end, count = row or (0, 0)
-    with path.open("rb") as file:
+    with _open(path) as file:
         file.seek(end)
         while True:
             block = file.read(CHUNK_BYTES)
@@ -117,6 +128,13 @@ def _chunks(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[_Chun
             yield _Chunk(path.name, end, count + 1, lines)
             count += len(lines)
             file.seek(end)
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise LedgerError(f"The journal file {path} cannot be read: {error.strerror}.") from None
 
 
 def _ingest_chunk(

@@ -162,7 +162,7 @@ def _unusable(path: Path, error: duckdb.Error) -> LedgerError:
 
 
 def _first_line(error: duckdb.Error) -> str:
-    return str(error).splitlines()[0].rstrip(". ")
+    return str(error).splitlines()[0].rstrip("!. ")
 
 
 def _schema_files() -> list[tuple[int, str]]:

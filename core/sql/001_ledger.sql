@@ -5,7 +5,7 @@ create table ledger_meta (
     name  varchar not null,
     value varchar not null
 );
-comment on table ledger_meta is 'Facts about the ledger itself: time_zone, in which days are cut.';
+comment on table ledger_meta is 'Facts about the ledger itself: time_zone, in which days are cut, and time_zone_from, settings or machine.';
 comment on column ledger_meta.name is 'What the fact is about';
 comment on column ledger_meta.value is 'The fact, as text';
 

@@ -4,8 +4,6 @@ create or replace temp macro absent_is_null(value) as nullif(value::varchar, 'nu
 create or replace temp macro is_instant(value) as
     regexp_full_match(value, '\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z') and try_cast(value as timestamptz) is not null;
 
--- One request seen twice (by capture and by an import, or on a line written again) has one identity.
-create or replace temp macro identity_of(message_id, batch_id, custom_id, request_id) as
-    coalesce(message_id, batch_id || '/' || custom_id, request_id::varchar);
+create or replace temp macro is_import(source) as starts_with(source, 'import');
 
 create or replace temp table staged as select 0::bigint as line_number, * from requests limit 0;

@@ -1,7 +1,10 @@
--- Every line of the chunk, its fields taken out where they have the expected type, null elsewhere.
+-- Every line of the chunk, its fields taken out where they have the expected type, null elsewhere. A line that escapes a
+-- NUL or half a surrogate pair is left to Python, which knows whether it is text.
 create or replace temp table lines as
 with parsed as (
-    select line_number, json_transform(case when strlen(line) <= $longest and json_valid(line) then line end, '{
+    select line_number, json_transform(
+        case when strlen(line) <= $longest and json_valid(line) and not regexp_matches(line, '\\u(0000|[dD][89a-fA-F])')
+            then line end, '{
         "v": "JSON", "kind": "JSON", "request_id": "VARCHAR", "sent_at": "VARCHAR", "ended_at": "VARCHAR",
         "route": "VARCHAR", "workload": "JSON", "model": "JSON", "status": "VARCHAR", "stop_reason": "JSON",
         "refusal_category": "JSON", "error_type": "JSON", "batch_id": "JSON", "custom_id": "JSON",

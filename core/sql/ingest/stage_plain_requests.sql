@@ -1,22 +1,23 @@
--- Prices the lines on which nothing is unusual, in bulk. What is left out here goes line by line through core.pricing,
+-- Prices the lines on which nothing is unusual, in bulk. Every cast is a try_cast: DuckDB may cast before it filters,
+-- and one bad line must not fail the others. What is left out here goes line by line through core.pricing,
 -- which is the authority; a test holds that both give the same cost to the last digit.
 insert into staged by name
 with plain as (
     select
         * replace (
             try_cast(request_id as uuid) as request_id,
-            sent_at::timestamptz as sent_at,
-            ended_at::timestamptz as ended_at,
+            try_cast(sent_at as timestamptz) as sent_at,
+            try_cast(ended_at as timestamptz) as ended_at,
             workload->>'$' as workload, model->>'$' as model, stop_reason->>'$' as stop_reason,
-            batch_id->>'$' as batch_id, custom_id->>'$' as custom_id, api_request_id->>'$' as api_request_id,
-            message_id->>'$' as message_id, source->>'$' as source,
-            input_tokens::bigint as input_tokens,
-            output_tokens::bigint as output_tokens,
-            coalesce(cache_read_tokens::bigint, 0) as cache_read_tokens,
-            coalesce(cache_write_5m_tokens::bigint, 0) as cache_write_5m_tokens,
-            coalesce(cache_write_1h_tokens::bigint, 0) as cache_write_1h_tokens,
-            coalesce(cache_write_tokens::bigint, 0) as cache_write_tokens,
-            coalesce(web_searches::bigint, 0) as web_searches
+            nullif(batch_id->>'$', '') as batch_id, nullif(custom_id->>'$', '') as custom_id, api_request_id->>'$' as api_request_id,
+            nullif(message_id->>'$', '') as message_id, source->>'$' as source,
+            try_cast(input_tokens as bigint) as input_tokens,
+            try_cast(output_tokens as bigint) as output_tokens,
+            coalesce(try_cast(cache_read_tokens as bigint), 0) as cache_read_tokens,
+            coalesce(try_cast(cache_write_5m_tokens as bigint), 0) as cache_write_5m_tokens,
+            coalesce(try_cast(cache_write_1h_tokens as bigint), 0) as cache_write_1h_tokens,
+            coalesce(try_cast(cache_write_tokens as bigint), 0) as cache_write_tokens,
+            coalesce(try_cast(web_searches as bigint), 0) as web_searches
         )
     from lines
     where v = '1' and kind = '"request"' and status = 'succeeded'
@@ -52,12 +53,12 @@ with plain as (
     select
         checked.* exclude (v, kind, iterations, fallback_credit, cache_write_tokens, prompt_tokens, refusal_category, error_type),
         price.price_id,
-        (input_tokens::decimal(10) * price.input_usd + output_tokens::decimal(10) * price.output_usd
-            + cache_read_tokens::decimal(10) * price.cache_read_usd
-            + cache_write_5m_tokens::decimal(10) * price.cache_write_5m_usd
-            + cache_write_1h_tokens::decimal(10) * price.cache_write_1h_usd)
+        (try_cast(input_tokens as decimal(10)) * price.input_usd + try_cast(output_tokens as decimal(10)) * price.output_usd
+            + try_cast(cache_read_tokens as decimal(10)) * price.cache_read_usd
+            + try_cast(cache_write_5m_tokens as decimal(10)) * price.cache_write_5m_usd
+            + try_cast(cache_write_1h_tokens as decimal(10)) * price.cache_write_1h_usd)
             * case when inference_geo = 'us' then $us_factor else 1.0 end as tokens_usd,
-        web_searches::decimal(10) * $web_search_usd as searches_usd
+        try_cast(web_searches as decimal(10)) * $web_search_usd as searches_usd
     from checked
     join price_ranges as price
         on price.model = checked.model and price.speed = checked.speed
@@ -69,11 +70,11 @@ select
     replace (
         coalesce(nullif(workload, ''), $no_workload) as workload,
         nullif(tags, '{}') as tags,
-        attempts::integer as attempts,
+        try_cast(attempts as integer) as attempts,
         false as time_assumed
     ),
     'priced' as price_status,
     false as estimated,
-    (tokens_usd * case when service_tier = 'batch' then $batch_share else 1.0 end + searches_usd)::decimal(18, 12) as cost_usd,
-    (tokens_usd + searches_usd)::decimal(18, 12) as list_usd
+    try_cast(tokens_usd * case when service_tier = 'batch' then $batch_share else 1.0 end + searches_usd as decimal(18, 12)) as cost_usd,
+    try_cast(tokens_usd + searches_usd as decimal(18, 12)) as list_usd
 from priced;
