@@ -234,6 +234,7 @@ def test_the_default_zone_can_be_had_back(record: Record, home: Path) -> None:
     assert "Asia/Tokyo" in halfprice(home, "spend").stdout
     halfprice(home, "config", "time_zone", "")
     assert "(UTC)" in halfprice(home, "spend").stdout
+    assert "time_zone = default\ntime_zone_in_force = UTC" in halfprice(home, "config").stdout
 
 
 @pytest.mark.parametrize("month", ["9999-12", "1999-12", "\u0662\u0660\u0662\u0666-11"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 from core.settings import change_setting, find_home, home_kind, load_settings, setting_names
 
@@ -28,9 +29,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         settings = load_settings(home)
     found = {"home": str(home), "kind": home_kind(home) or "empty", **asdict(settings)}
+    if (home / "ledger.duckdb").exists():
+        found["time_zone_in_force"] = _zone_in_force(home)
     if args.json:
         print(json.dumps(found))
     else:
         for name, value in found.items():
             print(f"{name} = {value if value is not None else 'default'}")
     return 0
+
+
+def _zone_in_force(home: Path) -> str:
+    from core.ledger import Ledger  # only a home with a ledger pays for DuckDB
+
+    ledger = Ledger(home)
+    ledger.sync()
+    with ledger.read() as reader:
+        return reader.zone
