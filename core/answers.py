@@ -9,7 +9,7 @@ from typing import Any
 
 from core.periods import parse_instant
 from core.pricing import PriceBook
-from core.usage import Usage, read_usage
+from core.usage import BadUsage, Usage, read_usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,22 @@ def summed(answers: Sequence[Mapping[str, Any]], book: PriceBook) -> Sent:
         if record["status"] != "succeeded":
             continue
         succeeded += 1
-        usage = read_usage(record["usage"])
-        alone = _cost_usd(record, usage, book)
-        together = _cost_usd(record, replace(usage, service_tier="batch", speed=None), book)
+        alone, together = _both_ways(record, book)
         if alone is None or together is None:
             unpriced += 1
         else:
             cost += alone
             as_batch += together
     return Sent(succeeded, len(answers) - succeeded, unpriced, cost, as_batch)
+
+
+def _both_ways(record: Mapping[str, Any], book: PriceBook) -> tuple[Decimal | None, Decimal | None]:
+    """What the answer cost, and would have cost in a batch; None for what has no price or a usage nobody can read."""
+    try:
+        usage = read_usage(record["usage"])
+    except BadUsage:
+        return None, None
+    return _cost_usd(record, usage, book), _cost_usd(record, replace(usage, service_tier="batch", speed=None), book)
 
 
 def _cost_usd(record: Mapping[str, Any], usage: Usage, book: PriceBook) -> Decimal | None:

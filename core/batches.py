@@ -16,12 +16,11 @@ from uuid import UUID
 
 from core.capture.journal import Journal
 from core.client import ApiError, BatchState, Client
-from core.dispatch import SOURCE, record_batch, submit_batch
+from core.dispatch import SOURCE, message_fields, record_batch, submit_batch
 from core.errors import HalfpriceError
-from core.files import put_in_place
+from core.files import write_parts
 from core.journal import VERSION
 from core.periods import instant_text
-from core.responses import refusal_category
 from core.submissions import Submission, Submissions, moved_on
 
 POLL_S = 60.0
@@ -43,7 +42,7 @@ class Seen:
 
 
 class Collector:
-    """The one process or thread that collects for a home; others find it taken."""
+    """Looks at the open batches of a home and collects what ended; hold `collecting` meanwhile."""
 
     def __init__(self, home: Path, client: Client) -> None:
         self._home = home
@@ -76,19 +75,20 @@ class Collector:
     def _look_at(self, submission: Submission) -> Seen:
         batch_id = submission.batch_id or ""
         state = self._client.retrieve_batch(batch_id)
-        models = {item.custom_id: item.params["model"] for item in self._submissions.items(submission.submission_id)}
-        model = next(iter(models.values())) if len(set(models.values())) == 1 else None
         if state.status != "ended" or not state.has_results:
-            record_batch(self._home, submission, state, model=model)
+            record_batch(self._home, submission, state)
             return Seen(submission, state, collected=False)
         path = self._home / submission.results_path
-        _fetch(self._client, batch_id, path, set(models))
+        items = self._submissions.items(submission.submission_id)
+        models = {item.custom_id: item.params["model"] for item in items}
+        with self._client.result_lines(batch_id) as lines:
+            write_parts(path, _checked(lines, batch_id, set(models)))
         journal = Journal(self._home)
         try:
             journal.append_all(_records(path, submission, state, models))
         finally:
             journal.close()
-        record_batch(self._home, submission, state, model=model, results=True)
+        record_batch(self._home, submission, state, results=True)
         self._submissions.save(moved_on(submission, "finished"))
         return Seen(submission, state, collected=True)
 
@@ -123,34 +123,28 @@ def resume_lost(home: Path, client: Client) -> list[Seen]:
     return settled
 
 
-def _fetch(client: Client, batch_id: str, path: Path, sent: set[str]) -> None:
-    """Bring the results into a file that is whole: one line for each item that was sent, or no file."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def _checked(lines: Iterator[bytes], batch_id: str, sent: set[str]) -> Iterator[bytes]:
+    """The lines of the items that were sent, each once; ApiError at the end if one of them is missing.
+
+    A line for an item that was not sent, or a second one for the same item, is left out: it is not this batch's.
+    """
     missing = set(sent)
-    with os.fdopen(fd, "w", encoding="utf-8") as file, client.result_lines(batch_id) as lines:
-        for line in filter(None, lines):
-            custom_id = _custom_id(line)
-            if custom_id not in missing:
-                what = "twice" if custom_id in sent else "that was not sent"
-                raise ApiError(f"The results of {batch_id} name the item {custom_id} {what}.", "bad_results")
+    for line in lines:
+        custom_id = _custom_id(line)
+        if custom_id in missing:
             missing.discard(custom_id)
-            file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+            yield line + b"\n"
     if missing:
-        raise ApiError(
-            f"The results of {batch_id} broke off: {len(missing):,} of {len(sent):,} items are missing.", "bad_results"
-        )
-    put_in_place(beside, path)
+        what = f"The results of {batch_id} are not whole: {len(missing):,} of {len(sent):,} items are missing."
+        raise ApiError(what, "bad_results")
 
 
-def _custom_id(line: str) -> str:
+def _custom_id(line: bytes) -> str | None:
+    """The item that a line of results is about; None for a line that is none."""
     try:
         return str(json.loads(line)["custom_id"])
-    except (json.JSONDecodeError, KeyError, TypeError):
-        raise ApiError(f"A line of results is not whole: {line[:60]!r}.", "bad_results") from None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _records(path: Path, submission: Submission, state: BatchState, models: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -164,29 +158,30 @@ def _records(path: Path, submission: Submission, state: BatchState, models: dict
         "batch_id": state.batch_id,
         "source": SOURCE,
     }
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for line in file:
             entry = json.loads(line)
             custom_id = entry["custom_id"]
             request_id = item_id(state.batch_id, custom_id, state.created_at)
             own = {"request_id": request_id, "custom_id": custom_id}
-            yield common | own | _outcome(entry["result"], models[custom_id])
+            yield common | own | _outcome(entry.get("result"), models[custom_id])
 
 
-def _outcome(result: dict[str, Any], model: str) -> dict[str, Any]:
-    status = result["type"]
-    if status != "succeeded":
-        error = (result.get("error") or {}).get("error") or {}
-        return {"status": status, "model": model, "error_type": error.get("type"), "usage": None}
-    message = result["message"]
-    return {
-        "status": status,
-        "model": message["model"],
-        "message_id": message["id"],
-        "stop_reason": message.get("stop_reason"),
-        "refusal_category": refusal_category(message),
-        "usage": message["usage"],
-    }
+def _outcome(result: object, model: str) -> dict[str, Any]:
+    """What became of an item; a result of a shape that the API does not have is errored as `unreadable`."""
+    found = result if isinstance(result, dict) else {}
+    status, message = found.get("type"), found.get("message")
+    if status == "succeeded" and isinstance(message, dict) and {"id", "model", "usage"} <= message.keys():
+        return message_fields(message)
+    if status not in ("errored", "canceled", "expired"):
+        return {"status": "errored", "model": model, "error_type": "unreadable", "usage": None}
+    return {"status": status, "model": model, "error_type": _error_type(found.get("error")), "usage": None}
+
+
+def _error_type(error: object) -> str | None:
+    inner = error.get("error") if isinstance(error, dict) else None
+    kind = inner.get("type") if isinstance(inner, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def item_id(batch_id: str, custom_id: str, created_at: datetime) -> str:

@@ -21,6 +21,8 @@ ANSWER_S = 1_800.0
 """How long one answer may take; a limit that we name ourselves, because the SDK refuses long answers without one."""
 RETRIES = 4
 """How often the SDK repeats a request that may be repeated, waiting longer each time."""
+LONGEST_WAIT_S = 60.0
+"""The longest `retry-after` that is waited for; the SDK would sleep as long as it is told, a day if need be."""
 SANDBOX_HEADER = "x-halfprice-sandbox"
 
 
@@ -85,10 +87,18 @@ class Client:
     """The API as the environment names it: key or profile, and base URL, from where the SDK finds them."""
 
     def __init__(self, *, patient: bool = True) -> None:
-        """`patient` retries what may be retried; a check before sending should rather say at once what is wrong."""
+        """`patient` retries what may be retried; a check before sending should rather say soon what is wrong."""
         limits = httpx2.Timeout(ANSWER_S, connect=CONNECT_S)
+        transport = anthropic.DefaultHttpxClient(timeout=limits, event_hooks={"response": [_refuse_long_waits]})
         with _our_errors("The API client could not be set up"):
-            self._sdk = anthropic.Anthropic(max_retries=RETRIES if patient else 0, timeout=limits)
+            self._sdk = anthropic.Anthropic(
+                max_retries=RETRIES if patient else 1, timeout=limits, http_client=transport
+            )
+
+    def __del__(self) -> None:
+        """Close the connections, as the SDK does for a transport of its own."""
+        if hasattr(self, "_sdk"):
+            self._sdk.close()
 
     @property
     def base_url(self) -> str:
@@ -128,7 +138,8 @@ class Client:
             answer = self._sdk.messages.with_raw_response.create(
                 model=params["model"], max_tokens=params["max_tokens"], messages=params["messages"], extra_body=rest
             )
-        return Answer(json.loads(answer.text()), answer.headers.get("request-id"), answer.retries_taken + 1)
+            message = _message(answer.text())
+        return Answer(message, answer.headers.get("request-id"), answer.retries_taken + 1)
 
     def create_batch(self, requests: Sequence[Mapping[str, Any]]) -> BatchState:
         """Submit `{custom_id, params}` items once; NoAnswer when it is not known whether the batch exists.
@@ -150,13 +161,41 @@ class Client:
             return [_state(batch) for batch in self._sdk.messages.batches.list(limit=most).data]
 
     @contextmanager
-    def result_lines(self, batch_id: str) -> Iterator[Iterator[str]]:
+    def result_lines(self, batch_id: str) -> Iterator[Iterator[bytes]]:
         """The lines of an ended batch's results as the API sends them, in any order; NoAnswer if they break off."""
         with (
             _our_errors(f"The results of {batch_id} could not be fetched"),
             self._sdk.messages.batches.with_streaming_response.results(batch_id) as answer,
         ):
-            yield answer.iter_lines()
+            yield _lines(answer.iter_bytes())
+
+
+def _message(text: str) -> Mapping[str, Any]:
+    """The message in the body of an answer; NoAnswer for a body that is none, as a proxy may send."""
+    try:
+        message = json.loads(text)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict) or not {"id", "model", "usage"} <= message.keys():
+        raise NoAnswer(f"What answered is not the API: {text[:60]!r}.", "not_an_answer")
+    return message
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of a stream; only a newline ends one, other separators may stand inside an answer."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _refuse_long_waits(response: httpx2.Response) -> None:
+    """Tell the SDK not to repeat a request when it was told to wait for longer than anybody would."""
+    wait = response.headers.get("retry-after", "")
+    if wait.isdigit() and int(wait) > LONGEST_WAIT_S:
+        response.headers["x-should-retry"] = "false"
 
 
 def _state(batch: anthropic.types.messages.MessageBatch) -> BatchState:
@@ -186,6 +225,9 @@ def _our_errors(what: str) -> Iterator[None]:
         raise _refusal(what, error) from None
     except (anthropic.APIConnectionError, httpx2.TransportError) as error:
         cause = error.__cause__ or error
+        if isinstance(cause, httpx2.LocalProtocolError):  # its text would show the key
+            message = f"{what}: the key holds a line break or another character that it cannot have."
+            raise CannotSend(message, "authentication_error") from None
         message = f"{what}: no answer from the API ({cause}). Check the network and ANTHROPIC_BASE_URL."
         never_there = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
         raise NoAnswer(message, "not_connected" if never_there else "connection_error") from None
@@ -202,6 +244,8 @@ def _refusal(what: str, error: anthropic.APIStatusError) -> ApiError:
     details = (kind, error.request_id, attempts)
     if error.status_code == 401:
         return CannotSend(f"{what}: the API refused the key ({_words(error)}). Check ANTHROPIC_API_KEY.", *details)
+    if (wait := error.response.headers.get("retry-after", "")).isdigit() and int(wait) > LONGEST_WAIT_S:
+        return CannotSend(f"{what}: the API asks to wait for {int(wait):,} seconds ({_words(error)}).", *details)
     if error.status_code in (402, 403) or _is_out_of_money(error):
         return CannotSend(f"{what}: the API takes nothing from this key now ({_words(error)}).", *details)
     if error.status_code >= 500 or error.status_code in (408, 409):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from core.answers import Sent as Sent
-from core.answers import summed
+from core.answers import Sent, summed
 from core.capture.ids import new_request_id
 from core.capture.journal import Journal
-from core.client import ApiError, BatchState, CannotSend, Client, NoAnswer
-from core.files import put_in_place
+from core.client import ANSWER_S, ApiError, BatchState, CannotSend, Client, NoAnswer
+from core.files import write_parts
 from core.journal import VERSION
 from core.periods import instant_text
 from core.prepare import Item
@@ -26,6 +27,8 @@ from core.submissions import Submission, Submissions, moved_on
 SOURCE = "run"
 AT_ONCE = 8
 """Synchronous requests under way at the same time."""
+FINAL_ERRORS = frozenset({"invalid_request_error", "not_found_error", "request_too_large"})
+"""Errors that the same request would meet again."""
 CLOCK_DIFFERENCE = timedelta(minutes=5)
 """How far this machine's clock and the API's may differ when a lost batch is looked for."""
 
@@ -39,46 +42,52 @@ def no_progress(_done: int, _total: int) -> None:
 
 def has_answers(submissions: Submissions, submission: Submission) -> bool:
     """Whether a synchronous run has an answer to any of its requests."""
-    return submissions.answers_file(submission.submission_id).exists()
+    return bool(_stored(submissions.answers_file(submission.submission_id)))
+
+
+def has_failures(submissions: Submissions, submission: Submission) -> bool:
+    """Whether sending a finished synchronous run again would send something: what failed for a passing reason."""
+    answers = _stored(submissions.answers_file(submission.submission_id)).values()
+    return any(_may_be_repeated(answer) for answer in answers)
 
 
 def send_sync(home: Path, client: Client, submission: Submission, book: PriceBook, progress: Progress) -> Sent:
-    """Send what has no answer yet, record each answer, and write them in the order of the requests.
+    """Send what has no answer yet or failed for a passing reason, and write all answers in the order of the requests.
 
-    Every answer is on disk before it counts. CannotSend stops the run; sending the same requests again goes on there.
+    Every answer is on disk before it counts, whatever happens to this process meanwhile. CannotSend stops the run;
+    sending the same requests again goes on there.
     """
     submissions = Submissions(home)
     items = submissions.items(submission.submission_id)
     journal = Journal(home)
-    answers = _Answers(submissions.answers_file(submission.submission_id))
+    answers = _Answers(submissions.answers_file(submission.submission_id), journal)
     try:
-        journal.append_all(answer["record"] for answer in answers.stored.values())
         missing = [item for item in items if item.custom_id not in answers.stored]
         progress(len(items) - len(missing), len(items))
-        for answer in _each_answer(client, missing, submission.workload):
-            answers.keep(answer)
-            journal.append(answer["record"])
+        for _ in _each_answer(client, missing, submission.workload, answers):
             progress(len(answers.stored), len(items))
     finally:
-        journal.close()
         answers.close()
-    _write_results(home / submission.results_path, [answers.stored[item.custom_id]["result"] for item in items])
+        journal.close()
+    ordered = [answers.stored[item.custom_id] for item in items]
+    write_parts(home / submission.results_path, (_json_line(answer["result"]) for answer in ordered))
     submissions.save(moved_on(submission, "finished"))
-    return summed([answers.stored[item.custom_id] for item in items], book)
+    return summed(ordered, book)
 
 
 def submit_batch(home: Path, client: Client, submission: Submission) -> Submission:
     """Create the batch of a submission once; NoAnswer when nobody can tell whether it exists.
 
-    The intent is on disk before the request goes out. If no answer came, the batch list is searched, and only a batch
-    that is certainly this one is taken for it.
+    The intent is on disk before the request goes out. If no answer came, the batch list is searched, and a batch is
+    taken for this one only if it was created then, has as many requests, and no other one of ours could be it.
     """
     submissions = Submissions(home)
     items = submissions.items(submission.submission_id)
     if submission.stage == "sending":
         state = _find_lost(client, submissions, submission)
     else:
-        submissions.save(submission := moved_on(submission, "sending"))
+        submission = replace(moved_on(submission, "sending"), sending_at=datetime.now(UTC))
+        submissions.save(submission)
         try:
             state = client.create_batch([{"custom_id": item.custom_id, "params": item.params} for item in items])
         except NoAnswer as error:
@@ -91,14 +100,11 @@ def submit_batch(home: Path, client: Client, submission: Submission) -> Submissi
             raise
     sent = moved_on(submission, "sent", state.batch_id)
     submissions.save(sent)
-    models = {item.params["model"] for item in items}
-    record_batch(home, sent, state, model=models.pop() if len(models) == 1 else None)
+    record_batch(home, sent, state)
     return sent
 
 
-def record_batch(
-    home: Path, submission: Submission, state: BatchState, *, model: str | None, results: bool = False
-) -> None:
+def record_batch(home: Path, submission: Submission, state: BatchState, *, results: bool = False) -> None:
     """Write what was just seen of a batch to the journal."""
     journal = Journal(home)
     journal.append(
@@ -107,7 +113,7 @@ def record_batch(
             "kind": "batch",
             "batch_id": state.batch_id,
             "workload": submission.workload,
-            "model": model,
+            "model": submission.model,
             "status": state.status,
             "created_at": instant_text(state.created_at),
             "ended_at": instant_text(state.ended_at) if state.ended_at else None,
@@ -127,15 +133,18 @@ def record_batch(
 
 def _find_lost(client: Client, submissions: Submissions, submission: Submission) -> BatchState:
     """The batch that an unanswered request created, if it is certain which one that is."""
-    known = {other.batch_id for other in submissions.all()}
+    others = [other for other in submissions.all() if other.submission_id != submission.submission_id]
+    rivals = [other for other in others if other.stage == "sending" and other.requests == submission.requests]
+    known = {other.batch_id for other in others}
+    began = submission.sending_at or submission.begun_at
     found = [
         state
         for state in client.newest_batches(100)
-        if state.created_at >= submission.begun_at - CLOCK_DIFFERENCE
+        if began - CLOCK_DIFFERENCE <= state.created_at <= began + timedelta(seconds=ANSWER_S) + CLOCK_DIFFERENCE
         and state.requests == submission.requests
         and state.batch_id not in known
     ]
-    if len(found) == 1:
+    if len(found) == 1 and not rivals:
         return found[0]
     which = ", ".join(state.batch_id for state in found) or "none that could be it"
     raise NoAnswer(
@@ -146,50 +155,80 @@ def _find_lost(client: Client, submissions: Submissions, submission: Submission)
 
 
 class _Answers:
-    """The answers of one run on disk, each with its journal record, so that a crash repeats nothing."""
+    """The answers of one run on disk, each with its journal record, so that a crash repeats nothing.
 
-    def __init__(self, path: Path) -> None:
-        content = path.read_bytes() if path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        entries = [json.loads(line) for line in whole.splitlines()]
-        self.stored: dict[str, dict[str, Any]] = {entry["record"]["custom_id"]: entry for entry in entries}
-        self._file = path.open("r+b" if path.exists() else "x+b")
-        self._file.truncate(len(whole))
-        self._file.seek(len(whole))
+    What failed for a passing reason is left out when the run is taken up again, and so is sent again.
+    """
+
+    def __init__(self, path: Path, journal: Journal) -> None:
+        self.stored = {name: kept for name, kept in _stored(path).items() if not _may_be_repeated(kept)}
+        self._journal = journal
+        self._lock = threading.Lock()
+        write_parts(path, (_json_line(answer) for answer in self.stored.values()))
+        self._file = path.open("ab")
+        journal.append_all(answer["record"] for answer in self.stored.values())
 
     def keep(self, answer: dict[str, Any]) -> None:
-        self._file.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.stored[answer["record"]["custom_id"]] = answer
+        with self._lock:
+            self._file.write(_json_line(answer))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.stored[answer["record"]["custom_id"]] = answer
+        self._journal.append(answer["record"])
 
     def close(self) -> None:
         self._file.close()
 
 
-def _each_answer(client: Client, items: Sequence[Item], workload: str) -> Iterator[dict[str, Any]]:
-    """Answers as they come, a bounded number under way; after CannotSend nothing more is begun."""
+def _stored(path: Path) -> dict[str, dict[str, Any]]:
+    """The answers in a file by custom_id; a torn last line is none."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    entries = [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
+    return {entry["record"]["custom_id"]: entry for entry in entries}
+
+
+def _may_be_repeated(answer: Mapping[str, Any]) -> bool:
+    record = answer["record"]
+    return record["status"] == "errored" and record["error_type"] not in FINAL_ERRORS
+
+
+def _each_answer(client: Client, items: Sequence[Item], workload: str, answers: _Answers) -> Iterator[None]:
+    """One turn for each answer kept, a bounded number under way; after CannotSend nothing more is begun.
+
+    The threads keep the answers themselves: what was paid for is kept also when this one is interrupted.
+    """
+
+    def send(item: Item) -> None:
+        answers.keep(_answer(client, item, workload))
+
     queue = iter(items)
     stop: CannotSend | None = None
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running: set[Future[dict[str, Any]]] = set()
+        running: set[Future[None]] = set()
         while True:
             while stop is None and len(running) < AT_ONCE and (item := next(queue, None)) is not None:
-                running.add(pool.submit(_answer, client, item, workload))
+                running.add(pool.submit(send, item))
             if not running:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 try:
-                    yield future.result()
+                    future.result()
                 except CannotSend as error:
                     stop = error
+                else:
+                    yield
     if stop is not None:
-        raise stop
+        kept = len(answers.stored)
+        message = f"{stop} {kept:,} answers are kept; the same command goes on from there."
+        raise CannotSend(message, stop.error_type) from None
 
 
 def _answer(client: Client, item: Item, workload: str) -> dict[str, Any]:
-    """Send one request; what comes back as a result line and as a journal record."""
+    """Send one request; what comes back as a result line and as a journal record. CannotSend if nothing can be sent."""
     record = {
         "v": VERSION,
         "kind": "request",
@@ -203,24 +242,29 @@ def _answer(client: Client, item: Item, workload: str) -> dict[str, Any]:
     }
     try:
         answer = client.send(item.params)
-    except CannotSend:
-        raise
     except ApiError as error:
+        if isinstance(error, CannotSend):
+            raise
+        if error.error_type == "not_connected":
+            raise CannotSend(str(error), error.error_type) from None
         ended = {"status": "errored", "error_type": error.error_type, "attempts": error.attempts, "usage": None}
         failure = {"type": "error", "error": {"type": error.error_type, "message": str(error)}}
         result: dict[str, Any] = {"type": "errored", "error": failure}
         return _kept(record, ended | {"api_request_id": error.api_request_id}, item, result)
-    ended = {
-        "status": "succeeded",
-        "model": answer.message["model"],
-        "message_id": answer.message["id"],
-        "stop_reason": answer.message.get("stop_reason"),
-        "refusal_category": refusal_category(answer.message),
-        "api_request_id": answer.api_request_id,
-        "attempts": answer.attempts,
-        "usage": answer.message["usage"],
-    }
+    ended = message_fields(answer.message) | {"api_request_id": answer.api_request_id, "attempts": answer.attempts}
     return _kept(record, ended, item, {"type": "succeeded", "message": answer.message})
+
+
+def message_fields(message: Mapping[str, Any]) -> dict[str, Any]:
+    """What the journal keeps of a message that succeeded."""
+    return {
+        "status": "succeeded",
+        "model": message["model"],
+        "message_id": message["id"],
+        "stop_reason": message.get("stop_reason"),
+        "refusal_category": refusal_category(message),
+        "usage": message["usage"],
+    }
 
 
 def _kept(record: dict[str, Any], ended: Mapping[str, Any], item: Item, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,13 +274,6 @@ def _kept(record: dict[str, Any], ended: Mapping[str, Any], item: Item, result: 
     }
 
 
-def _write_results(path: Path, results: Sequence[Mapping[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        for result in results:
-            file.write(json.dumps(result, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    put_in_place(beside, path)
+def _json_line(value: Mapping[str, Any]) -> bytes:
+    # ASCII, because an answer may hold half a surrogate pair, which UTF-8 cannot.
+    return json.dumps(value).encode() + b"\n"

@@ -31,6 +31,11 @@ class Spend:
         """What batching saved against the synchronous price of the same tokens."""
         return self.list_usd - self.cost_usd
 
+    @property
+    def has_price(self) -> bool:
+        """False when there are requests and not one of them has a price: the cost is then unknown, not zero."""
+        return self.unpriced_requests < self.requests or self.requests == 0
+
 
 @dataclass(frozen=True, slots=True)
 class SpendRow:
@@ -65,7 +70,7 @@ class Batch:
     """One message batch as last observed; counts are items by final outcome.
 
     The four outcome counts stay 0 until the batch has ended, as in the API. `cost_usd` and `list_usd`
-    are the sums over the items recorded in the ledger. `unpriced_requests` of them have no price.
+    are the sums over the `recorded_requests` items in the ledger, of which `unpriced_requests` have no price.
     """
 
     batch_id: str
@@ -85,6 +90,13 @@ class Batch:
     cost_usd: Decimal
     list_usd: Decimal
     results_path: str | None
+    recorded_requests: int
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether the cost is known: the batch has ended, every item of it is recorded, and none lacks a price."""
+        is_whole = self.recorded_requests == self.requests and not self.unpriced_requests
+        return self.ended_at is not None and is_whole
 
     @property
     def saved_usd(self) -> Decimal:

@@ -73,7 +73,7 @@ def make_plan(
 def find_workload(home: Path, name: str, requests_file: Path | None = None) -> Workload:
     """The answers known of a workload: saved in the home, or in a TOML file beside the requests; else none."""
     saved = workload_file(home, name)
-    beside = requests_file.with_suffix(".toml") if requests_file else None
+    beside = requests_file.with_suffix(".toml") if requests_file and requests_file.is_file() else None
     for path in (saved, beside):
         if path is not None and path.exists():
             return load_workload(path)

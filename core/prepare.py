@@ -12,13 +12,15 @@ from typing import Any, BinaryIO
 from core.capture.ids import new_request_id
 from core.errors import HalfpriceError
 from core.responses import BadResponse, json_texts, parse_line
-from core.usage import shown
+from core.usage import MOST_TOKENS, shown
 
 MOST_REQUESTS = 100_000
 MOST_BYTES = 256_000_000
 """Limits of one batch. Source: platform.claude.com/docs/en/build-with-claude/batch-processing"""
 MOST_SHOWN = 20
 
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9@:._/-]{0,199}")
+_TEXTS = ("speed", "inference_geo", "service_tier")
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _REFUSED = {
     "stream": "answers are collected, not streamed: leave stream out",
@@ -146,12 +148,27 @@ _KEYS = frozenset({"custom_id", "params"})
 
 def _param_problems(params: Mapping[str, Any]) -> list[str]:
     found = [f"params.{name}: {why}" for name, why in _REFUSED.items() if name in params]
+    found += [
+        f"params.{name} is {shown(params[name])}, not text"
+        for name in _TEXTS
+        if name in params and not isinstance(params[name], str)
+    ]
+    if not _can_be_sent(params):
+        found.append("params holds a number or a character that JSON in UTF-8 cannot carry")
     model, most, messages = params.get("model"), params.get("max_tokens"), params.get("messages")
-    if not isinstance(model, str) or not model:
-        found.append("params.model is missing" if model is None else f"params.model is {shown(model)}, not text")
-    if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-        what = "is missing" if most is None else f"is {shown(most)}, not a whole number from 1 on"
+    if not isinstance(model, str) or not _MODEL.fullmatch(model):
+        found.append("params.model is missing" if model is None else f"params.model is {shown(model)}, no model's name")
+    if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= MOST_TOKENS:
+        what = "is missing" if most is None else f"is {shown(most)}, not a whole number from 1 to {MOST_TOKENS:,}"
         found.append(f"params.max_tokens {what}")
     if not isinstance(messages, list) or not messages:
         found.append("params.messages is missing or empty")
     return found
+
+
+def _can_be_sent(params: Mapping[str, Any]) -> bool:
+    try:
+        json.dumps(params, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:  # a UnicodeEncodeError is one, too
+        return False
+    return True

@@ -64,7 +64,11 @@ def home_kind(home: Path) -> Kind | None:
     try:
         said = (home / "kind").read_text(encoding="utf-8", errors="replace").strip()
     except (FileNotFoundError, NotADirectoryError):
-        return "real" if any((home / "journal").glob("*.jsonl")) else None
+        return (
+            "real"
+            if any(_holds_requests(path) for path in (home / "journal").glob("*.jsonl") if path.is_file())
+            else None
+        )
     except OSError as error:
         raise HalfpriceError(f"{home / 'kind'} cannot be read: {error.strerror}.") from None
     if said not in get_args(Kind):
@@ -72,15 +76,26 @@ def home_kind(home: Path) -> Kind | None:
     return cast("Kind", said)
 
 
-def mark_home(home: Path, kind: Kind) -> None:
-    """Make the home remember what it is for; HalfpriceError if it is already for the other."""
+def _holds_requests(path: Path) -> bool:
+    """Whether a journal file tells of something that was sent; a decision alone is not that."""
+    with path.open("rb") as file:
+        return any(b'"kind":"request"' in line or b'"kind":"batch"' in line for line in file)
+
+
+def refuse_other_kind(home: Path, kind: Kind) -> None:
+    """HalfpriceError if the home is for the other kind of requests."""
     known = home_kind(home)
     if known not in (None, kind):
         whose = (
             "the sandbox's requests, and these are real" if known == "sandbox" else "real requests, and these are not"
         )
         raise HalfpriceError(f"{home} holds {whose}. Set HALFPRICE_HOME to another folder for them.")
-    if known is None:
+
+
+def mark_home(home: Path, kind: Kind) -> None:
+    """Make the home remember what it is for; HalfpriceError if it is already for the other."""
+    refuse_other_kind(home, kind)
+    if home_kind(home) is None:
         _write_whole(home / "kind", f"{kind}\n")
 
 

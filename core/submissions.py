@@ -18,13 +18,20 @@ from core.files import write_whole
 from core.periods import instant_text, parse_instant
 from core.prepare import Item, canonical
 
-Stage = Literal["prepared", "sending", "sent", "finished"]
-"""`sending`: the request to create the batch is out and nobody has heard back; then it is never sent again blindly."""
+Stage = Literal["prepared", "sending", "sent", "finished", "abandoned"]
+"""How far a submission is.
+
+`sending`: the request to create the batch is out and nobody has heard back; then it is never sent again blindly.
+`abandoned`: unfinished when the user sent the same requests anew.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One run of one workload's requests; the same workload and requests have the same `submission_id`."""
+    """One run of one workload's requests; runs of the same requests differ only in the end of `submission_id`.
+
+    `model` is that of all its requests, None when they differ; `sending_at` is when the batch was asked for.
+    """
 
     submission_id: str
     workload: str
@@ -35,11 +42,16 @@ class Submission:
     batch_id: str | None
     estimate_usd: str | None
     results_path: str
+    model: str | None = None
+    sending_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether there is a batch of it whose results are not in yet, or may be one."""
         return self.route == "batch" and self.stage in ("sending", "sent")
+
+
+_TIMES = ("begun_at", "sending_at")
 
 
 class Submissions:
@@ -55,14 +67,16 @@ class Submissions:
 
     @contextmanager
     def locked(self, submission_id: str) -> Iterator[None]:
-        """Hold the submission for this process; HalfpriceError if another one has it."""
+        """Hold every run of the same requests for this process; HalfpriceError if another one has them."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fd = os.open(self._folder / f"{submission_id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        requests = submission_id.partition("-")[0]
+        fd = os.open(self._folder / f"{requests}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise HalfpriceError("These requests are being sent by another process right now.") from None
             yield
-        except BlockingIOError:
-            raise HalfpriceError("These requests are being sent by another process right now.") from None
         finally:
             os.close(fd)
 
@@ -76,7 +90,8 @@ class Submissions:
 
     def save(self, submission: Submission) -> None:
         """Store the state, durably."""
-        state = {**asdict(submission), "begun_at": instant_text(submission.begun_at)}
+        times = {name: instant_text(at) if (at := getattr(submission, name)) else None for name in _TIMES}
+        state = asdict(submission) | times
         write_whole(self.folder(submission.submission_id) / "state.json", json.dumps(state, indent=1).encode() + b"\n")
 
     def find(self, submission_id: str) -> Submission | None:
@@ -85,7 +100,8 @@ class Submissions:
             state = json.loads((self.folder(submission_id) / "state.json").read_bytes())
         except FileNotFoundError:
             return None
-        return Submission(**{**state, "begun_at": parse_instant(state["begun_at"])})
+        times = {name: parse_instant(text) if (text := state.get(name)) else None for name in _TIMES}
+        return Submission(**(state | times))
 
     def all(self) -> list[Submission]:
         """Every submission, newest first."""

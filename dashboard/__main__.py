@@ -7,16 +7,15 @@ import os
 import signal
 import sys
 import webbrowser
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 
 from core.cli.show import add_arguments
 from core.errors import HalfpriceError
 from core.ledger import Ledger
 from core.settings import find_home
-from dashboard.demo import demo_home
+from dashboard.demo import demo
 from dashboard.ports import choose_port
 
 
@@ -36,19 +35,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(args: argparse.Namespace) -> None:
     port = choose_port(args.port)
-    if args.command == "demo":
-        print("Synthetic sample data: nothing here was measured, no key is needed. Getting it ready …", flush=True)
-    with demo_home() if args.command == "demo" else nullcontext(_own_home()):
+    with _demo() if args.command == "demo" else nullcontext(Ledger(find_home()).sync()):
         from dashboard.launch import serve  # slow to import, and what is wrong with the home is said without it
 
         serve(port, _tell if args.no_browser else _tell_and_open)
 
 
-def _own_home() -> Path:
-    """The user's home with its ledger up to date, so that what is wrong with it is said here."""
-    home = find_home()
-    Ledger(home).sync()
-    return home
+@contextmanager
+def _demo() -> Iterator[None]:
+    print("Synthetic sample data: nothing here was measured, no key is needed. Getting it ready …", flush=True)
+    with demo() as running:
+        print(f"What is launched goes to a sandbox, not to the Claude API: {running.api_url}", flush=True)
+        yield
 
 
 def _tell(url: str) -> None:

@@ -21,12 +21,12 @@ def main() -> None:
     st.set_page_config(page_title=f"{page.title} · Halfprice", page_icon=STATIC / "icon.svg", layout="wide")
     st.logo(STATIC / "logo.svg", icon_image=STATIC / "icon.svg", size="large")
     st.sidebar.caption("Everything stays on this computer.")
+    seen = None
     try:
         seen = queries.sync()
         page.run()
     except HalfpriceError as error:
         st.error(md(str(error)), title="This cannot be shown")
-        seen = None
     _follow(seen)
 
 

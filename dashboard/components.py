@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.periods import Period, month_before, month_of
 from dashboard import derived, formats, queries, state
+from dashboard.collector import COLLECTOR
 from dashboard.formats import counted, day_name, md, moment, month_name, short_month
 
 WRITTEN: dict[str, Callable[[Any], str]] = {
@@ -35,6 +36,12 @@ def head(title: str) -> DeltaGenerator:
     return row.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", width="content")
 
 
+def sandbox_badge() -> None:
+    """Said wherever sending could be mistaken for sending to the real API."""
+    if queries.is_sample():
+        st.badge("Sandbox: no real money", color="gray", help="A stand-in for the Claude API on this computer answers.")
+
+
 def month_picker(known: queries.Extent) -> Period:
     """The month to show, at first the newest with data; its name is in the address."""
     months = derived.months_between(known.first_day, known.newest_day)
@@ -52,9 +59,9 @@ def month_picker(known: queries.Extent) -> Period:
     return month
 
 
-def card_halves() -> list[DeltaGenerator]:
+def card_halves(key: str = "cards") -> list[DeltaGenerator]:
     """Room for four cards, two in each half: four in a row or two by two, never three and one."""
-    with st.grid(2, min_column_width=330, key="cards"):
+    with st.grid(2, min_column_width=330, key=key):
         return [st.grid(2, min_column_width=150, height="stretch") for _ in range(2)]
 
 
@@ -109,10 +116,17 @@ def no_batches() -> None:
     with st.container(border=True, key="empty"):
         st.header("No batches yet", anchor=False)
         st.markdown(
-            "All recorded requests were sent one by one. Batches show up here once their lines are in the ledger; "
-            "to see what the page then tells, look at the sample data:"
+            "A batch shows up here once it was sent from here, by Launch or by `halfprice run`. Answers that were "
+            "imported are counted in the Overview, but they do not tell when their batch began and ended. To see what "
+            "this page tells, look at the sample data:"
         )
         st.code("halfprice demo", language=None)
+
+
+def link_to(url_path: str, label: str, *, icon: str | None = None, **address: str) -> None:
+    """A link to one of our pages, which the page that shows it need not know."""
+    target = st.Page(lambda: None, title=label, url_path=url_path)
+    st.page_link(target, label=label, icon=icon, query_params=address)
 
 
 def table(
@@ -129,6 +143,17 @@ def table(
     config = {frame.columns[0]: st.column_config.Column(pinned=True), **columns}
     styled = frame.style.format(shown, na_rep=formats.NOTHING)
     st.dataframe(styled, hide_index=True, key=key, alt=alt, placeholder=formats.NOTHING, column_config=config)
+
+
+def collector_note() -> None:
+    """What keeps the results of open batches from being fetched, if something does."""
+    status = COLLECTOR.status
+    if status.problem:
+        st.warning(md(status.problem), title="The last look at the open batches failed; it is tried again")
+    elif status.doing == "elsewhere":
+        st.caption("Another process fetches the results for this data folder.")
+    elif not status.alive:
+        st.warning("Start Halfprice anew, or run: halfprice batch watch", title="Nobody fetches results at present")
 
 
 def quarantine_notice() -> None:

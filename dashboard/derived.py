@@ -95,10 +95,10 @@ def share(part: Decimal | int, whole: Decimal | int) -> Decimal | None:
     return Decimal(part) / Decimal(whole) if whole else None
 
 
-def per_thousand_usd(spend: Spend) -> Decimal | None:
-    """What a thousand priced requests cost; None without a priced request."""
+def per_thousand_usd(spend: Spend, *, at_list: bool = False) -> Decimal | None:
+    """What a thousand priced requests cost, or would at the synchronous price; None without a priced request."""
     priced = spend.requests - spend.unpriced_requests
-    return spend.cost_usd * 1000 / priced if priced else None
+    return (spend.list_usd if at_list else spend.cost_usd) * 1000 / priced if priced else None
 
 
 def by_day(rows: Iterable[DailySpend], days: Period, key: str | None = None) -> list[DaySum]:
@@ -150,11 +150,6 @@ def items(batches: Sequence[Batch]) -> Items:
         sum(batch.canceled for batch in ended),
         sum(batch.expired for batch in ended),
     )
-
-
-def has_cost(batch: Batch) -> bool:
-    """Whether the cost of an ended batch is known: its results were collected, and not all of them lack a price."""
-    return batch.ended_at is not None and (batch.list_usd > 0 or batch.succeeded == 0)
 
 
 def months_between(first: date, last: date) -> list[date]:

@@ -6,15 +6,18 @@ import re
 from datetime import date, datetime
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
+from core.costmodel import Range, dollars
 from core.periods import Period, find_zone
 
 NOTHING = "–"
+UNKNOWN = "Unknown"
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July",
     "August", "September", "October", "November", "December",
 )  # fmt: skip
 
 _CENT = Decimal("0.01")
+_DOLLAR = re.compile(r"(?<!\\)\$")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~:$^&@/])")
 
 
@@ -34,6 +37,27 @@ def usd(amount: Decimal | float | None) -> str:
         return "<$0.01"
     sign = "−" if amount < 0 else ""
     return f"{sign}${cents:,.2f}" if cents < 100 else f"{sign}${abs(amount).quantize(Decimal(1), ROUND_HALF_UP):,}"
+
+
+def exact_usd(amount: Decimal | None) -> str:
+    """An amount that is about to be paid: cents, below a dollar three digits that count.
+
+    >>> exact_usd(Decimal("155.52")), exact_usd(Decimal("0.002375")), exact_usd(None)
+    ('$155.52', '$0.00238', 'Unknown')
+    """
+    return UNKNOWN if amount is None else dollars(amount)
+
+
+def span_usd(amounts: Range | None) -> str:
+    """The amounts between which something lies, one where both read the same.
+
+    >>> span_usd(Range(Decimal("77.76"), Decimal("273.6"))), span_usd(Range(Decimal(2), Decimal(2))), span_usd(None)
+    ('$77.76–$273.60', '$2.00', 'Unknown')
+    """
+    if amounts is None:
+        return UNKNOWN
+    low, high = dollars(amounts.low), dollars(amounts.high)
+    return low if low == high else f"{low}–{high}"
 
 
 def percent(share: Decimal | float | None) -> str:
@@ -172,10 +196,10 @@ def moment(at: datetime, zone: str) -> str:
 def plain(text: str) -> str:
     r"""Our own text with amounts in it for a place that reads Markdown, where a pair of dollar signs means math.
 
-    >>> print(plain("sync $7.92 · batch $3.94"))
-    sync \$7.92 · batch \$3.94
+    >>> print(plain("sync $7.92 · batch $3.94"), plain(md("$5")))
+    sync \$7.92 · batch \$3.94 \$5
     """
-    return text.replace("$", r"\$")
+    return _DOLLAR.sub(r"\$", text)
 
 
 def md(text: str) -> str:

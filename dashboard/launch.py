@@ -24,8 +24,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import HalfpriceError
 from core.periods import month_of
+from core.settings import find_home
+from dashboard.collector import COLLECTOR
 from dashboard.formats import md
 from dashboard.ports import ADDRESS
+from dashboard.sending import SENDER
 
 APP = Path(__file__).with_name("app.py")
 HOSTS = ["localhost", ADDRESS]
@@ -63,7 +66,10 @@ async def _beside(port: int, ready: Callable[[str], None]) -> AsyncIterator[None
     """What runs beside the server from its start on."""
     threading.Thread(target=_tell, args=(port, ready), daemon=True).start()
     threading.Thread(target=_warm_up, daemon=True).start()
+    COLLECTOR.start(find_home())
     yield
+    SENDER.end()
+    COLLECTOR.end()
 
 
 def _tell(port: int, ready: Callable[[str], None]) -> None:

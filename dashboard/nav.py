@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.views import batches, overview
+from dashboard.views import batches, launch, overview, workloads
 
 
 def pages() -> st.Page:
@@ -13,5 +13,7 @@ def pages() -> st.Page:
         [
             st.Page(overview.page, title="Overview", icon=":material/monitoring:", url_path="overview", default=True),
             st.Page(batches.page, title="Batches", icon=":material/timer:", url_path="batches"),
+            st.Page(workloads.page, title="Workloads", icon=":material/checklist:", url_path="workloads"),
+            st.Page(launch.page, title="Launch", icon=":material/send:", url_path="launch"),
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,12 @@ import streamlit as st
 from core.facts import Batch, DailySpend, QuarantinedLine, Span, Spend, SpendRow, Unpriced
 from core.ledger import Ledger, Reader
 from core.periods import Period, local_day
+from core.plan import Asked, Plan, make_plan
 from core.pricing import PriceBook
 from core.settings import find_home, home_kind
-from dashboard import derived
+from core.submissions import Submission, Submissions
+from core.workloads import Workload
+from dashboard import derived, runs
 
 Group = Literal["model", "workload", "route"]
 GROUPS: tuple[Group, ...] = ("model", "workload", "route")
@@ -87,9 +91,37 @@ def batches() -> list[Batch]:
     return _batches(_version())
 
 
+def workloads() -> list[str]:
+    """Every workload that the ledger ever met."""
+    known = extent()
+    return _workloads(_version(), known) if known else []
+
+
 def quarantine() -> list[QuarantinedLine]:
     """Journal lines that are counted nowhere, newest first."""
     return _quarantine(_version())
+
+
+def outcome(run: Submission) -> runs.Outcome:
+    """What became of a finished launch."""
+    return _outcome(_version(), run)
+
+
+def open_batches() -> bool:
+    """Whether results of a batch that was launched here have still to be fetched."""
+    return any(run.route == "batch" and run.stage in ("sending", "sent") for run in Submissions(find_home()).all())
+
+
+def dry_run(home: Path, first: Plan) -> runs.Outcome | None:
+    """What became of a dry run, once it has ended."""
+    done = [run for run in Submissions(home).runs(first.name, first.prepared.digest) if run.stage == "finished"]
+    return outcome(done[-1]) if done else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the requests …")
+def plan(content: bytes, workload: Workload, name: str, asked: Asked, _now: datetime, day: date) -> Plan:  # noqa: ARG001
+    """The plan of sending that input; the same one for a day."""
+    return make_plan(io.BytesIO(content), workload, name, asked, PriceBook.load(), _now)
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
@@ -131,6 +163,17 @@ def _month(version: Version, period: Period, known: Extent) -> Month:
 def _batches(version: Version) -> list[Batch]:
     with _ledger(version.home).read() as reader:
         return reader.batches()
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _outcome(version: Version, run: Submission) -> runs.Outcome:
+    return runs.outcome(Path(version.home), run, _batches(version), PriceBook.load())
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _workloads(version: Version, known: Extent) -> list[str]:
+    with _ledger(version.home).read() as reader:
+        return _ranking(reader, known, "workload")
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from core.capture.journal import Journal
+from core.cli import main
 from core.ledger import Ingested, Ledger
 from core.sandbox import Handle, serve_in_thread
 from core.settings import change_setting
 from tests.lines import NOW
+from tests.sending import Call, line, write
+
+if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
 
 Record = Callable[..., Ingested]
+Open = Callable[..., "AppTest"]
 
 
 @pytest.fixture
@@ -47,3 +54,42 @@ def record(ledger: Ledger) -> Iterator[Record]:
 
     yield append
     journal.close()
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """Opens a page of the dashboard on a home, as a browser would with that address."""
+    import streamlit as st  # half a second that tests without a page need not spend
+
+    from tests.pages import open_page
+
+    def opened(home: Path, page: str = "overview", **address: str) -> AppTest:
+        monkeypatch.setenv("HALFPRICE_HOME", str(home))
+        return open_page(page, **address)
+
+    yield opened
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def call(home: Path, sandbox: Handle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run the command in this process, which saves importing the SDK each time; kills and pipes use real processes."""
+    monkeypatch.setenv("HALFPRICE_HOME", str(home))
+
+    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        for name, value in ({"ANTHROPIC_BASE_URL": sandbox.url, "ANTHROPIC_API_KEY": "sandbox"} | environment).items():
+            monkeypatch.setenv(name, value)
+        capsys.readouterr()
+        code = main(words)
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "reviews.jsonl"
+    write(path, *(line(number) for number in range(40)))
+    return path

@@ -20,7 +20,7 @@ CREATED = datetime(2026, 11, 10, 10, tzinfo=UTC)
 NOW = CREATED + timedelta(hours=2)
 RUNNING = Batch(
     "b", "tests", None, "in_progress", CREATED, None, CREATED + timedelta(hours=24), None,
-    10, 0, 0, 0, 0, 0, Decimal(0), Decimal(0), None,
+    10, 0, 0, 0, 0, 0, Decimal(0), Decimal(0), None, 0,
 )  # fmt: skip
 ENDED = replace(RUNNING, status="ended", ended_at=CREATED + timedelta(minutes=30), succeeded=10)
 

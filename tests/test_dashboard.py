@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,10 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Metric
-from streamlit.util import calc_hash
 
 from core.capture.journal import Journal
 from core.completion import Curve, Observation, completion_curve
@@ -27,14 +23,13 @@ from core.ledger.sample import write_sample_journal
 from core.periods import Period, instant_text, local_day, month_before, month_of
 from core.settings import change_setting, mark_home
 from dashboard import charts, demo, derived, formats, ports, queries, state
+from tests.conftest import Open
 from tests.lines import batch, batch_item, request, usage
+from tests.pages import metric, prose
 
-APP = str(Path(__file__).parents[1] / "dashboard" / "app.py")
 NOVEMBER = Period(date(2026, 11, 1), date(2026, 12, 1))
 HOSTILE = "![x](http://evil.invalid/x.png) $5 :red[a] <b>"
 BATCHES_PAGE = "batches"
-
-Open = Callable[..., AppTest]
 
 
 @pytest.fixture(scope="session")
@@ -47,37 +42,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sample_journal(home / "journal" / "sample.jsonl", datetime.now(UTC))
     Ledger(home).sync()
     return home
-
-
-@pytest.fixture
-def open_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """Opens the app on a home, as a browser would with that address."""
-
-    def opened(home: Path, page: str = "overview", **address: str) -> AppTest:
-        monkeypatch.setenv("HALFPRICE_HOME", str(home))
-        app = AppTest.from_file(APP, default_timeout=30)
-        app.query_params.update(address)
-        return turn_to(app, page).run()
-
-    yield opened
-    st.cache_data.clear()
-    st.cache_resource.clear()
-
-
-def turn_to(app: AppTest, page: str) -> AppTest:
-    """Streamlit's own `switch_page` only knows pages that are files; a page is known by the hash of its address."""
-    app._page_hash = calc_hash("" if page == "overview" else page)
-    return app
-
-
-def metric(app: AppTest, label: str) -> Metric:
-    return next(metric for metric in app.metric if metric.label == label)
-
-
-def prose(app: AppTest) -> str:
-    """Everything written on the page outside metrics and tables."""
-    elements = [*app.title, *app.header, *app.markdown, *app.caption, *app.warning, *app.error, *app.code]
-    return "\n".join(str(element.value) for element in elements)
 
 
 def figure(app: AppTest, place: int = 0) -> dict[str, Any]:
@@ -203,7 +167,7 @@ def test_estimated_requests_are_counted_in_the_foot(tmp_path: Path, open_app: Op
 def test_a_month_without_a_single_price_draws_no_chart(tmp_path: Path, open_app: Open) -> None:
     app = open_app(fill(tmp_path, request(model="nobody-knows-me")))
     assert not app.exception
-    assert metric(app, "Spend").value == "$0.00"
+    assert metric(app, "Spend").value == "–"
     assert metric(app, "Cost per 1,000 requests").value == formats.NOTHING
     assert len(app.get("plotly_chart")) == 0
 
@@ -417,11 +381,11 @@ def test_a_demo_replaces_the_callers_key_and_removes_its_home(monkeypatch: pytes
         monkeypatch.setenv(name, "theirs")
     monkeypatch.setenv("HALFPRICE_HOME", "theirs")
     monkeypatch.setattr(demo, "write_sample_journal", lambda *_: 0)
-    with demo.demo_home() as home:
-        assert os.environ["HALFPRICE_HOME"] == str(home)
+    with demo.demo() as running:
+        assert os.environ["HALFPRICE_HOME"] == str(running.home)
         kept = {name: text for name, text in os.environ.items() if name.startswith("ANTHROPIC_")}
-        assert kept == {"ANTHROPIC_API_KEY": demo.DUMMY_KEY}
-    assert not home.exists()
+        assert kept == {"ANTHROPIC_API_KEY": demo.DUMMY_KEY, "ANTHROPIC_BASE_URL": running.api_url}
+    assert not running.home.exists()
 
 
 def test_without_a_wish_a_port_in_use_is_passed_over() -> None:

@@ -4,77 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.cli import main
 from core.money import plain_usd
 from core.sandbox import Handle
-
-HAIKU = "claude-haiku-4-5-20251001"
-Call = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def call(home: Path, sandbox: Handle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run the command in this process, which saves importing the SDK each time; kills and pipes use real processes."""
-    monkeypatch.setenv("HALFPRICE_HOME", str(home))
-
-    def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        for name, value in ({"ANTHROPIC_BASE_URL": sandbox.url, "ANTHROPIC_API_KEY": "sandbox"} | environment).items():
-            monkeypatch.setenv(name, value)
-        capsys.readouterr()
-        code = main(words)
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(words, code, out, err)
-
-    return run
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "reviews.jsonl"
-    write(path, *(line(number) for number in range(40)))
-    return path
-
-
-def line(number: int, **fields: Any) -> dict[str, Any]:
-    rng = random.Random(number)
-    words = " ".join(rng.choice(["love", "crash", "slow", "great", "update", "refund"]) for _ in range(30))
-    message = {"role": "user", "content": f"Classify this app review: {words}"}
-    return {"custom_id": f"r-{number}", "params": {"model": HAIKU, "max_tokens": 100, "messages": [message]}, **fields}
-
-
-def write(path: Path, *lines: object) -> None:
-    path.write_text("".join((text if isinstance(text, str) else json.dumps(text)) + "\n" for text in lines))
-
-
-def run_json(call: Call, file: Path, route: str, *words: str) -> dict[str, Any]:
-    done = call("run", str(file), "--workload", "reviews", "--route", route, "--yes", "--json", *words)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def spent(call: Call, *words: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(call("spend", "--json", *words).stdout)
-    return found
-
-
-def answers(path: str) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in Path(path).read_text().splitlines()]
-
-
-def posts(sandbox: Handle, path: str) -> int:
-    return sum(entry["method"] == "POST" and entry["path"] == path for entry in sandbox.log())
+from tests.sending import HAIKU, Call, answers, line, posts, run_json, spent, write
 
 
 def test_a_batch_is_sent_collected_and_billed_to_the_last_digit(call: Call, sandbox: Handle, file: Path) -> None:

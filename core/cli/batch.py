@@ -16,7 +16,7 @@ from core.facts import Batch
 from core.ledger import Ledger
 from core.money import plain_usd
 from core.periods import instant_text
-from core.settings import find_home
+from core.settings import find_home, mark_home
 from core.submissions import Submissions
 
 if TYPE_CHECKING:
@@ -71,17 +71,18 @@ def _collect(home: Path, batch_id: str | None, *, until_done: bool) -> int:
     from core.client import Client
 
     client = Client()
+    mark_home(home, "sandbox" if client.check() else "real")
     collector = Collector(home, client)
     fruitless = 0
     while True:
         with collecting(home) as mine:
+            failed = 0
             if mine:
-                _tell(resume_lost(home, client))
+                failed = _tell(resume_lost(home, client)) + _tell(collector.look(batch_id))
             elif not until_done:
                 print("halfprice: another process, perhaps the dashboard, collects for this home.", file=sys.stderr)
-            failed = _tell(collector.look(batch_id)) if mine else 0
         open_ones = len(collector.open_submissions(batch_id))
-        fruitless = fruitless + 1 if failed and failed == open_ones else 0
+        fruitless = fruitless + 1 if failed >= open_ones > 0 else 0
         if not until_done or not open_ones or fruitless == PATIENCE:
             return failed
         time.sleep(collector.pause(datetime.now(UTC)))
@@ -112,7 +113,6 @@ def _print(home: Path, batches: list[Batch], *, as_json: bool, one: bool) -> Non
 
 
 def _row(home: Path, batch: Batch) -> dict[str, object]:
-    known = batch.status == "ended" and batch.unpriced_requests < batch.requests
     return {
         "batch_id": batch.batch_id,
         "workload": batch.workload,
@@ -124,8 +124,8 @@ def _row(home: Path, batch: Batch) -> dict[str, object]:
         "errored": batch.errored,
         "canceled": batch.canceled,
         "expired": batch.expired,
-        "cost_usd": plain_usd(batch.cost_usd) if known else None,
-        "saved_usd": plain_usd(batch.saved_usd) if known else None,
+        "cost_usd": plain_usd(batch.cost_usd) if batch.has_cost else None,
+        "saved_usd": plain_usd(batch.saved_usd) if batch.has_cost else None,
         "results_path": str(home / batch.results_path) if batch.results_path else None,
     }
 

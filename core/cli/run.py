@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.answers import Sent
 from core.client import ApiError, Client
 from core.errors import UsageError
-from core.launch import Launched, Plan, check_api, find_workload, launch, make_plan
+from core.launch import Launched, check_api, launch
 from core.money import plain_usd
+from core.plan import Plan, find_workload, make_plan
 from core.prepare import BadRequests, Problem
 from core.pricing import PriceBook
 from core.settings import find_home
@@ -47,13 +49,26 @@ def run(args: argparse.Namespace) -> int:
     if agreed is None:
         _say("Nothing was sent.")
         return 1
-    launched = launch(home, client, agreed, book, now, again=args.again, out=args.out, progress=_progress)
+    try:
+        launched = launch(home, client, agreed, book, now, again=args.again, out=args.out, progress=_progress)
+    except KeyboardInterrupt:
+        _say("Interrupted. What was answered is kept; the same command goes on from there.")
+        raise
     document = _document(home, launched)
     print(json.dumps(document) if args.json else _told(document))
-    if agreed.route == "undecided" and launched.sent is not None and launched.sent.unpriced == 0:
-        as_batch = plain_usd(launched.sent.batch_usd)
-        _say(f"Sent synchronously because questions are open; as a batch it would have cost ${as_batch}.")
+    if launched.sent is not None:
+        _remark(agreed, launched.sent)
     return 1 if document["errored"] else 0
+
+
+def _remark(plan: Plan, sent: Sent) -> None:
+    if sent.unpriced:
+        _say(f"{sent.unpriced:,} answers have no price; the others cost ${plain_usd(sent.cost_usd)}.")
+    elif plan.route == "undecided":
+        as_batch = plain_usd(sent.batch_usd)
+        _say(f"Sent synchronously because questions are open; as a batch it would have cost ${as_batch}.")
+    if sent.errored:
+        _say(f"{sent.errored:,} errored. The same command sends those again whose reason may pass.")
 
 
 def _checked_client(home: Path, file: Path, plan: Plan) -> Client:
@@ -110,7 +125,6 @@ def _progress(done: int, total: int) -> None:
 
 def _document(home: Path, launched: Launched) -> dict[str, Any]:
     submission, sent = launched.submission, launched.sent
-    unpriced = sent is None or sent.unpriced == sent.succeeded > 0
     return {
         "route": submission.route,
         "batch_ids": [submission.batch_id] if submission.batch_id else [],
@@ -118,7 +132,7 @@ def _document(home: Path, launched: Launched) -> dict[str, Any]:
         "succeeded": sent.succeeded if sent else 0,
         "errored": sent.errored if sent else 0,
         "estimate_usd": submission.estimate_usd,
-        "cost_usd": None if sent is None or unpriced else plain_usd(sent.cost_usd),
+        "cost_usd": None if sent is None or sent.unpriced else plain_usd(sent.cost_usd),
         "results_path": str(home / submission.results_path),
     }
 
@@ -130,7 +144,7 @@ def _told(document: dict[str, Any]) -> str:
             f"Batch {batch_id} with {document['requests']:,} requests is under way. "
             f"Its answers come with: halfprice batch watch (they go to {document['results_path']})"
         )
-    cost = "unknown (no price)" if document["cost_usd"] is None else f"${document['cost_usd']}"
+    cost = "unknown" if document["cost_usd"] is None else f"${document['cost_usd']}"
     return (
         f"{document['succeeded']:,} succeeded, {document['errored']:,} errored, synchronously. "
         f"Cost: {cost}. Answers: {document['results_path']}"

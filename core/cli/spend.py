@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from core.cli.text import printable
-from core.facts import QuarantinedLine, Spend, SpendRow
+from core.facts import QuarantinedLine, SpendRow
 from core.ledger import Ledger
 from core.money import plain_usd
 from core.periods import Period, find_zone, instant_text, local_day, month_of, parse_month
@@ -62,7 +62,7 @@ def _document(month: Period, zone: str, rows: list[SpendRow]) -> dict[str, objec
                 "output_tokens": row.spend.output_tokens,
                 "cache_read_tokens": row.spend.cache_read_tokens,
                 "cache_write_tokens": row.spend.cache_write_tokens,
-                "cost_usd": plain_usd(row.spend.cost_usd) if _has_price(row.spend) else None,
+                "cost_usd": plain_usd(row.spend.cost_usd) if row.spend.has_price else None,
             }
             for row in rows
         ],
@@ -101,7 +101,7 @@ def _row(name: str, requests: int, rows: list[SpendRow]) -> str:
 
 def _usd_or_none(rows: list[SpendRow]) -> str | None:
     """The exact cost of the rows; None when there are requests and not one of them has a price."""
-    if rows and not any(_has_price(row.spend) for row in rows):
+    if rows and not any(row.spend.has_price for row in rows):
         return None
     return plain_usd(sum((row.spend.cost_usd for row in rows), start=_ZERO))
 
@@ -114,8 +114,3 @@ def _tell(quarantined: list[QuarantinedLine]) -> None:
         )
     if len(quarantined) > 5:
         print(f"halfprice: … and {len(quarantined) - 5:,} more lines that are not counted.", file=sys.stderr)
-
-
-def _has_price(spend: Spend) -> bool:
-    """False when not one of the requests has a price; their cost is then unknown, not zero."""
-    return spend.unpriced_requests < spend.requests

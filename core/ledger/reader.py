@@ -75,14 +75,15 @@ class Reader:
             """
             with items as (
                 select
-                    batch_id, count(*) filter (where price_status = 'unpriced') as unpriced,
+                    batch_id, count(*) as recorded, count(*) filter (where price_status = 'unpriced') as unpriced,
                     sum(cost_usd) as cost, sum(list_usd) as list
                 from requests where batch_id is not null group by 1
             )
             select
                 batch_id, workload, model, status, created_at, ended_at, expires_at, cancel_initiated_at,
                 requests, succeeded, errored, canceled, expired,
-                coalesce(unpriced, 0), coalesce(cost, 0), coalesce(list, 0), results_path
+                coalesce(unpriced, 0), coalesce(cost, 0), coalesce(list, 0), results_path,
+                coalesce(recorded, 0)
             from batches left join items using (batch_id)
             order by created_at desc, batch_id
             """

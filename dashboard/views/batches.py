@@ -24,6 +24,8 @@ def page() -> None:
     if not batches:
         components.no_batches() if known else components.empty_ledger()
         return
+    if queries.open_batches():
+        components.collector_note()
     now, zone = datetime.now(UTC), queries.zone()
     observed = {batch.batch_id: seen for batch in batches if (seen := observe(batch, now))}
     curve = completion_curve(list(observed.values()))
@@ -38,7 +40,9 @@ def page() -> None:
 
 def _cards(batches: list[Batch], curve: Curve | None) -> None:
     items, median = derived.items(batches), derived.quantile(curve, 0.5)
-    saved, at_list = (sum((part(batch) for batch in batches), Decimal(0)) for part in (_saved, _at_list))
+    known = [batch for batch in batches if batch.has_cost]
+    saved = sum((batch.saved_usd for batch in known), Decimal(0))
+    at_list = sum((batch.list_usd for batch in known), Decimal(0))
     running = sum(batch.ended_at is None for batch in batches)
     lost = {"errored": items.errored, "canceled": items.canceled, "expired": items.expired}
     left, right = components.card_halves()
@@ -59,18 +63,10 @@ def _cards(batches: list[Batch], curve: Curve | None) -> None:
         )
         components.card(
             "Saved",
-            usd(saved),
+            usd(saved if known else None),
             note=f"{percent(derived.share(saved, at_list))} of list price" if at_list else "no results yet",
-            help="List price − cost, over the items that the ledger holds.",
+            help="List price − cost, over the batches whose results are all in and have a price.",
         )
-
-
-def _saved(batch: Batch) -> Decimal:
-    return batch.saved_usd
-
-
-def _at_list(batch: Batch) -> Decimal:
-    return batch.list_usd
 
 
 def _completion(curve: Curve | None, observed: Sequence[Observation]) -> None:
@@ -143,17 +139,17 @@ def _table(batches: list[Batch], zone: str) -> None:
 
 
 def _row(batch: Batch) -> dict[str, object]:
-    ended, has_cost = batch.ended_at, derived.has_cost(batch)
+    ended, status = batch.ended_at, derived.outcome(batch)
     counts = (batch.succeeded, batch.errored, batch.canceled, batch.expired)
     return {
-        "Status": batch.status,
+        "Status": f"ended ({status})" if status in ("canceled", "expired") else batch.status,
         "Workload": batch.workload,
         "Model": batch.model or formats.NOTHING,
         "Created": batch.created_at,
         "Time taken": (ended - batch.created_at).total_seconds() if ended else None,
         "Requests": batch.requests,
         **dict(zip(("Succeeded", "Errored", "Canceled", "Expired"), counts if ended else [None] * 4, strict=True)),
-        "Cost": batch.cost_usd if has_cost else None,
-        "Saved": batch.saved_usd if has_cost else None,
+        "Cost": batch.cost_usd if batch.has_cost else None,
+        "Saved": batch.saved_usd if batch.has_cost else None,
         "Batch": batch.batch_id,
     }

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import streamlit as st
 
-from core.facts import Spend, SpendRow
+from core.facts import Spend
 from core.periods import Period, month_before
 from dashboard import charts, components, derived, formats, queries, state
 from dashboard.formats import count, counted, md, percent, usd
@@ -45,8 +45,8 @@ def _cards(month: queries.Month, days: Period) -> None:
     with left:
         components.card(
             "Spend",
-            usd(total.cost_usd),
-            note=f"{usd(total.list_usd)} without batching",
+            usd(total.cost_usd if total.has_price else None),
+            note=f"{usd(total.list_usd if total.has_price else None)} without batching",
             change=_change(month, lambda spend: spend.cost_usd),
             against=_against(month),
             color="inverse",
@@ -55,7 +55,7 @@ def _cards(month: queries.Month, days: Period) -> None:
         )
         components.card(
             "Saved by batching",
-            usd(total.saved_usd),
+            usd(total.saved_usd if total.has_price else None),
             note=f"{percent(derived.share(total.saved_usd, total.list_usd))} of list price",
             change=_change(month, lambda spend: spend.saved_usd),
             against=_against(month),
@@ -76,7 +76,7 @@ def _cards(month: queries.Month, days: Period) -> None:
         components.card(
             "Cost per 1,000 requests",
             usd(derived.per_thousand_usd(total)),
-            note=_per_thousand_by_route(month.spend_by["route"]),
+            note=f"{usd(derived.per_thousand_usd(total, at_list=True))} without batching",
             change=_change(month, derived.per_thousand_usd),
             against=_against(month),
             color="inverse",
@@ -104,10 +104,6 @@ def _comparison(month: queries.Month, period: Period, known: queries.Extent) -> 
         return f"{so_far}Nothing to compare with yet: {why}."
     days, before = formats.day_span(month.compared.period), formats.day_span(month.compared.before)
     return f"{so_far}Changes compare only complete days: {days} vs {before}."
-
-
-def _per_thousand_by_route(rows: list[SpendRow]) -> str:
-    return " · ".join(f"{row.key} {usd(derived.per_thousand_usd(row.spend))}" for row in rows) or formats.NOTHING
 
 
 def _unpriced_notice(month: queries.Month) -> None:
@@ -152,7 +148,7 @@ def _workloads(month: queries.Month, days: Period) -> None:
             "Workload": row.key,
             **_costs(row.spend, month.total),
             "Batched": derived.share(row.spend.batch_requests, row.spend.requests),
-            "Saved": row.spend.saved_usd,
+            "Saved": row.spend.saved_usd if row.spend.has_price else None,
             "Per 1,000": derived.per_thousand_usd(row.spend),
             "By day": [float(day.cost_usd) for day in derived.by_day(month.daily["workload"], days, row.key)],
         }
@@ -187,9 +183,10 @@ def _models(month: queries.Month) -> None:
 
 def _costs(spend: Spend, total: Spend) -> dict[str, object]:
     """The columns that both tables begin with; a row without a single price has no cost to show."""
-    priced = spend.unpriced_requests < spend.requests
+    unpriced = {"Unpriced": spend.unpriced_requests or None} if total.unpriced_requests else {}
     return {
-        "Cost": spend.cost_usd if priced else None,
-        "Share": derived.share(spend.cost_usd, total.cost_usd) if priced else None,
+        "Cost": spend.cost_usd if spend.has_price else None,
+        "Share": derived.share(spend.cost_usd, total.cost_usd) if spend.has_price else None,
         "Requests": spend.requests,
+        **unpriced,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.driver import find_chromium, launch, serving
+from tests.browser.driver import Demo, demo_in, find_chromium, launch, serving
 
 Open = Callable[..., Page]
 
@@ -35,6 +35,13 @@ def demo() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def own_demo(tmp_path: Path) -> Iterator[Demo]:
+    """A demo of one test's own, with its data folder and its sandbox."""
+    with demo_in(tmp_path) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's home; it has a zone and is otherwise empty."""
@@ -46,7 +53,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def own(own_home: Path) -> Iterator[str]:
     """The address of a running `halfprice dashboard` on that home."""
-    with serving("dashboard", own_home) as url:
+    with serving("dashboard", own_home, ANTHROPIC_API_KEY="", ANTHROPIC_AUTH_TOKEN="", ANTHROPIC_PROFILE="") as url:
         yield url
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Playwright, expect
@@ -59,16 +60,41 @@ def spawn(command: str, *, folder: Path | None = None, **environment: str) -> su
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running `halfprice demo`: its address, its data folder, and the address of the sandbox behind it."""
+
+    url: str
+    home: Path
+    api_url: str
+
+
 @contextmanager
 def serving(command: str, home: Path | None = None, *, folder: Path | None = None, **environment: str) -> Iterator[str]:
     """The address of a running server, which is stopped in the end."""
     if home is not None:
         environment["HALFPRICE_HOME"] = str(home)
+    with _running(command, folder=folder, **environment) as said:
+        yield _address(said[-1])
+
+
+@contextmanager
+def demo_in(folder: Path) -> Iterator[Demo]:
+    """A demo whose data folder is in that folder; it is stopped in the end."""
+    with _running("demo", TMPDIR=str(folder)) as said:
+        [home] = folder.glob("halfprice-demo-*")
+        [sandbox] = [line for line in said if "sandbox" in line]
+        yield Demo(_address(said[-1]), home, _address(sandbox))
+
+
+@contextmanager
+def _running(command: str, *, folder: Path | None = None, **environment: str) -> Iterator[list[str]]:
+    """What a server said up to its address, while it runs."""
     with spawn(command, folder=folder, **environment) as server:
         giving_up = threading.Timer(START_S, server.kill)
         giving_up.start()
         try:
-            yield _address(server, giving_up)
+            yield _said(server, giving_up)
         finally:
             giving_up.cancel()
             server.terminate()
@@ -86,12 +112,16 @@ def settle(page: Page) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def _address(server: subprocess.Popen[str], giving_up: threading.Timer) -> str:
+def _said(server: subprocess.Popen[str], giving_up: threading.Timer) -> list[str]:
     said: list[str] = []
     assert server.stdout is not None
     for line in server.stdout:
         said.append(line)
         if "http://localhost:" in line:
             giving_up.cancel()
-            return "http://localhost:" + line.split("http://localhost:")[1].split()[0]
+            return said
     raise AssertionError("The server did not say where it is:\n" + "".join(said))
+
+
+def _address(line: str) -> str:
+    return line[line.index("http://") :].split()[0]

@@ -21,12 +21,16 @@ from tests.lines import request
 
 pytestmark = pytest.mark.browser
 
-PATHS = ("/", "/batches")
+PATHS = (
+    "/", "/batches", "/workloads", "/workloads?workload=app-reviews", "/launch?example=app-reviews",
+    "/launch?from=Pasted+lines", "/launch?from=File",
+)  # fmt: skip
 FOLLOWS_MS = 20_000
 
 # Rules that fail inside Streamlit, with what breaks them; nothing of ours may.
 ALLOWED = {
     "svg-img-alt": "the sparkline in st.metric has no alternative text, and none can be given",
+    "presentation-role-conflict": "the drop area of st.file_uploader has a role and takes the focus",
 }
 
 

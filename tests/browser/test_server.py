@@ -107,6 +107,7 @@ def test_a_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     with spawn("demo", TMPDIR=str(tmp_path)) as server:
         assert server.stdout is not None
         assert "Synthetic sample data" in server.stdout.readline()
+        assert "a sandbox, not to the Claude API" in server.stdout.readline()
         assert "http://localhost:" in server.stdout.readline()
         assert len(list(tmp_path.glob("halfprice-demo-*"))) == 1
         server.terminate()
