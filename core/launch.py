@@ -40,7 +40,7 @@ class Launched:
 
 def check_api(home: Path, client: Client, items: Iterable[Item]) -> list[Problem]:
     """Prove that the API takes these requests: the key, the home it belongs to, the models. ApiError if it does not."""
-    refuse_other_kind(home, _kind(client))
+    refuse_other_kind(home, api_kind(client))
     first_line: dict[str, int] = {}
     for item in items:
         first_line.setdefault(item.params["model"], item.line)
@@ -65,7 +65,7 @@ def launch(
     """Send the plan once: finish what an earlier process began, refuse what was sent in the last 20 hours."""
     if plan.problems:
         raise BadRequests(plan.name, plan.problems)
-    mark_home(home, _kind(client))
+    mark_home(home, api_kind(client))
     submissions = Submissions(home)
     with submissions.locked(submission_id(plan.name, plan.prepared.digest)):
         submission = _begin(submissions, plan, now, again=again, out=out)
@@ -74,7 +74,8 @@ def launch(
         return Launched(submission, send_sync(home, client, submission, book, progress))
 
 
-def _kind(client: Client) -> Kind:
+def api_kind(client: Client) -> Kind:
+    """What answers: the sandbox, or the real API, which bills. ApiError if nothing does."""
     return "sandbox" if client.check() else "real"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.errors import HalfpriceError
 from core.prepare import Prepared, Problem
-from core.settings import Kind, home_kind
+from core.settings import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,11 @@ class ApiChecks:
 
 def _checked(home: Path, prepared: Prepared) -> ApiState:
     from core.client import Client  # the SDK takes a second to import
-    from core.launch import check_api
+    from core.launch import api_kind, check_api
 
-    unknown = check_api(home, Client(patient=False), prepared.items)
-    return ApiState(kind=home_kind(home), unknown_models=tuple(unknown))
+    client = Client(patient=False)
+    unknown = check_api(home, client, prepared.items)
+    return ApiState(kind=api_kind(client), unknown_models=tuple(unknown))
 
 
 CHECKS = ApiChecks()

@@ -221,7 +221,7 @@ def test_batch_cards_and_table_show_what_the_core_returns(sample: Path, open_app
     assert metric(app, "Saved").value == formats.usd(saved)
     table = app.dataframe[0].value
     assert list(table["Batch"]) == [one.batch_id for one in held]
-    assert set(table["Status"]) == {"ended", "in_progress"}
+    assert set(table["Status"]) == {"ended", "ended (canceled)", "ended (expired)", "in_progress"}
     assert "Half within" in prose(app)
     assert "9 in 10 within" in prose(app)
 
