@@ -34,7 +34,7 @@ lock:
 	.venv-lock/bin/pip install --quiet .
 	.venv-lock/bin/pip freeze | grep -v '^halfprice' > requirements.lock
 	.venv-lock/bin/pip install --quiet '.[dev,bench]'
-	.venv-lock/bin/pip freeze | grep -v '^halfprice' > requirements-dev.lock
+	.venv-lock/bin/pip freeze --all | grep -v -e '^halfprice' -e '^pip==' > requirements-dev.lock
 	rm -rf .venv-lock
 
 .venv/bin/python:

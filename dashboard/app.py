@@ -20,7 +20,7 @@ def main() -> None:
     page = nav.pages()
     st.set_page_config(page_title=f"{page.title} · Halfprice", page_icon=STATIC / "icon.svg", layout="wide")
     st.logo(STATIC / "logo.svg", icon_image=STATIC / "icon.svg", size="large")
-    st.sidebar.caption("Everything stays on this computer.")
+    st.sidebar.caption("Only what you launch leaves this computer.")
     seen = None
     try:
         seen = queries.sync()

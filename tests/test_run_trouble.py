@@ -88,7 +88,7 @@ def test_what_failed_for_a_passing_reason_is_sent_again_and_nothing_else(
 
 
 def test_an_interrupted_run_keeps_what_was_paid_for(home: Path, sandbox: Handle, call: Call, file: Path) -> None:
-    write(file, *(line(number) for number in range(300)))
+    write(file, *(line(number) for number in range(3_000)))
     keys = {"HALFPRICE_HOME": str(home), "ANTHROPIC_BASE_URL": sandbox.url, "ANTHROPIC_API_KEY": "sandbox"}
     words: list[str | Path] = [Path(sys.executable).with_name("halfprice"), "run", file, "--workload", "reviews"]
     started = subprocess.Popen(
@@ -100,7 +100,7 @@ def test_an_interrupted_run_keeps_what_was_paid_for(home: Path, sandbox: Handle,
     _, said = started.communicate()
     assert "the same command goes on from there" in said
     run_json(call, file, "sync")
-    assert posts(sandbox, "/v1/messages") == 300
+    assert posts(sandbox, "/v1/messages") == 3_000
     assert spent(call)["total_usd"] == sandbox.bill()["total_usd"]
 
 

@@ -183,7 +183,7 @@ def _models(month: queries.Month) -> None:
 
 def _costs(spend: Spend, total: Spend) -> dict[str, object]:
     """The columns that both tables begin with; a row without a single price has no cost to show."""
-    unpriced = {"Unpriced": spend.unpriced_requests or None} if total.unpriced_requests else {}
+    unpriced = {"Unpriced": spend.unpriced_requests} if total.unpriced_requests else {}
     return {
         "Cost": spend.cost_usd if spend.has_price else None,
         "Share": derived.share(spend.cost_usd, total.cost_usd) if spend.has_price else None,

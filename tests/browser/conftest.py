@@ -14,7 +14,7 @@ from tests.browser.driver import Demo, demo_in, find_chromium, launch, serving
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     executable = find_chromium()
     if executable is None:
@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo() -> Iterator[str]:
     """The address of a running `halfprice demo`."""
     with serving("demo") as url:
@@ -42,7 +42,7 @@ def own_demo(tmp_path: Path) -> Iterator[Demo]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's home; it has a zone and is otherwise empty."""
     home = tmp_path_factory.mktemp("own")
@@ -50,7 +50,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own(own_home: Path) -> Iterator[str]:
     """The address of a running `halfprice dashboard` on that home."""
     with serving("dashboard", own_home, ANTHROPIC_API_KEY="", ANTHROPIC_AUTH_TOKEN="", ANTHROPIC_PROFILE="") as url:

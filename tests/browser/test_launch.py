@@ -47,7 +47,7 @@ def choose(page: Page, name: str) -> None:
 
 def ready(page: Page) -> Locator:
     """The button that asks, once the API was found to take the requests."""
-    button = page.locator(".st-key-send button")
+    button = page.locator(".st-key-send button").last
     expect(button).to_be_enabled(timeout=READY_MS)
     settle(page)
     return button
@@ -189,5 +189,5 @@ def test_an_empty_home_without_a_key_says_what_to_do(own: str, open_page: Open) 
     settle(page)
     expect(page.get_by_test_id("stAlert")).to_contain_text("no API key was found", timeout=READY_MS)
     expect(page.get_by_test_id("stAlert")).to_contain_text("ANTHROPIC_API_KEY")
-    expect(page.locator(".st-key-send button")).to_be_disabled()
+    expect(page.locator(".st-key-send button").last).to_be_disabled()
     assert page.locator("input[type=password]").count() == 0
