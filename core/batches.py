@@ -48,6 +48,7 @@ class Collector:
         self._home = home
         self._client = client
         self._submissions = Submissions(home)
+        self._recorded: dict[str, BatchState] = {}
 
     def open_submissions(self, batch_id: str | None = None) -> list[Submission]:
         """Batches whose results are not in yet, oldest first; only the one if `batch_id` names it."""
@@ -76,7 +77,9 @@ class Collector:
         batch_id = submission.batch_id or ""
         state = self._client.retrieve_batch(batch_id)
         if state.status != "ended" or not state.has_results:
-            record_batch(self._home, submission, state)
+            if self._recorded.get(batch_id) != state:  # a look that saw nothing new is no journal line
+                record_batch(self._home, submission, state)
+                self._recorded[batch_id] = state
             return Seen(submission, state, collected=False)
         path = self._home / submission.results_path
         items = self._submissions.items(submission.submission_id)

@@ -9,9 +9,9 @@ from pathlib import Path
 from core.capture.journal import flush_folder
 
 
-def write_whole(path: Path, *parts: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Replace a private file in one step that survives a power cut; OSError leaves the old one as it was."""
-    write_parts(path, parts)
+    write_parts(path, (content,))
 
 
 def write_parts(path: Path, parts: Iterable[bytes]) -> None:

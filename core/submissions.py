@@ -109,6 +109,10 @@ class Submissions:
         found = [submission for name in names if (submission := self.find(name))]
         return sorted(found, key=lambda submission: submission.begun_at, reverse=True)
 
+    def any_open(self) -> bool:
+        """Whether there is anything to collect."""
+        return any(submission.is_open for submission in self.all())
+
     def runs(self, workload: str, digest: str) -> list[Submission]:
         """Every submission of the same workload and requests, oldest first."""
         found: list[Submission] = []

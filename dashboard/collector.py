@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from core.errors import HalfpriceError
 from core.ledger import Ledger
+from core.settings import mark_home
 from core.submissions import Submissions
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class BackgroundCollector:
     def _round(self, home: Path) -> float:
         """Collect until nothing is open; how long to wait then."""
         try:
-            if not _has_open(home):
+            if not Submissions(home).any_open():
                 self._status = Status("idle")
                 return IDLE_S
             return self._collect(home)
@@ -94,12 +95,14 @@ class BackgroundCollector:
     def _collect(self, home: Path) -> float:
         from core.batches import Collector, collecting, resume_lost  # they import the SDK, which takes a second
         from core.client import Client
+        from core.launch import api_kind
 
         with collecting(home) as mine:
             if not mine:
                 self._status = Status("elsewhere")
                 return AFTER_TROUBLE_S
             client = Client()
+            mark_home(home, api_kind(client))
             collector = Collector(home, client)
             self._status = Status("collecting", self._status.problem)
             problem = _problem(resume_lost(home, client))
@@ -115,13 +118,6 @@ class BackgroundCollector:
     def _pause(self, seconds: float) -> None:
         self._wake.wait(seconds)
         self._wake.clear()
-
-
-def _has_open(home: Path) -> bool:
-    return any(
-        submission.route == "batch" and submission.stage in ("sending", "sent")
-        for submission in Submissions(home).all()
-    )
 
 
 def _problem(looks: Iterable[Seen]) -> str | None:

@@ -65,13 +65,14 @@ def _collect(home: Path, batch_id: str | None, *, until_done: bool) -> int:
 
     While another process collects for this home, it does the work and this one only waits.
     """
-    if not any(submission.is_open for submission in Submissions(home).all()):
+    if not Submissions(home).any_open():
         return 0
     from core.batches import Collector, collecting, resume_lost  # they import the SDK, which takes a second
     from core.client import Client
+    from core.launch import api_kind
 
     client = Client()
-    mark_home(home, "sandbox" if client.check() else "real")
+    mark_home(home, api_kind(client))
     collector = Collector(home, client)
     fruitless = 0
     while True:
