@@ -9,7 +9,7 @@ demo: .venv/.demo  ## open the dashboard on sample data
 	$(BIN)/halfprice demo
 
 test: lint  ## run every check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: .venv/.test
 	$(BIN)/ruff check .

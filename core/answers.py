@@ -52,5 +52,5 @@ def _both_ways(record: Mapping[str, Any], book: PriceBook) -> tuple[Decimal | No
 
 
 def _cost_usd(record: Mapping[str, Any], usage: Usage, book: PriceBook) -> Decimal | None:
-    refusal = {"stop_reason": record["stop_reason"], "refusal_category": record["refusal_category"]}
+    refusal = {"stop_reason": record.get("stop_reason"), "refusal_category": record.get("refusal_category")}
     return book.cost(record["model"], usage, parse_instant(record["sent_at"]), **refusal).cost_usd

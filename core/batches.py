@@ -15,12 +15,11 @@ from typing import Any
 from uuid import UUID
 
 from core.capture.journal import Journal
+from core.capture.lines import request_line
 from core.client import ApiError, BatchState, Client
 from core.dispatch import SOURCE, message_fields, record_batch, submit_batch
 from core.errors import HalfpriceError
 from core.files import write_parts
-from core.journal import VERSION
-from core.periods import instant_text
 from core.submissions import Submission, Submissions, moved_on
 
 POLL_S = 60.0
@@ -151,23 +150,21 @@ def _custom_id(line: bytes) -> str | None:
 
 
 def _records(path: Path, submission: Submission, state: BatchState, models: dict[str, str]) -> Iterator[dict[str, Any]]:
-    common = {
-        "v": VERSION,
-        "kind": "request",
-        "sent_at": instant_text(state.created_at),
-        "ended_at": instant_text(state.ended_at) if state.ended_at else None,
-        "route": "batch",
-        "workload": submission.workload,
-        "batch_id": state.batch_id,
-        "source": SOURCE,
-    }
     with path.open("rb") as file:
         for line in file:
             entry = json.loads(line)
             custom_id = entry["custom_id"]
-            request_id = item_id(state.batch_id, custom_id, state.created_at)
-            own = {"request_id": request_id, "custom_id": custom_id}
-            yield common | own | _outcome(entry.get("result"), models[custom_id])
+            yield request_line(
+                request_id=item_id(state.batch_id, custom_id, state.created_at),
+                sent_at=state.created_at,
+                ended_at=state.ended_at,
+                route="batch",
+                workload=submission.workload,
+                batch_id=state.batch_id,
+                custom_id=custom_id,
+                source=SOURCE,
+                **_outcome(entry.get("result"), models[custom_id]),
+            )
 
 
 def _outcome(result: object, model: str) -> dict[str, Any]:

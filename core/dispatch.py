@@ -15,10 +15,9 @@ from typing import Any
 from core.answers import Sent, summed
 from core.capture.ids import new_request_id
 from core.capture.journal import Journal
+from core.capture.lines import batch_line, request_line
 from core.client import ANSWER_S, ApiError, BatchState, CannotSend, Client, NoAnswer
 from core.files import write_parts
-from core.journal import VERSION
-from core.periods import instant_text
 from core.prepare import Item
 from core.pricing import PriceBook
 from core.responses import refusal_category
@@ -108,25 +107,23 @@ def record_batch(home: Path, submission: Submission, state: BatchState, *, resul
     """Write what was just seen of a batch to the journal."""
     journal = Journal(home)
     journal.append(
-        {
-            "v": VERSION,
-            "kind": "batch",
-            "batch_id": state.batch_id,
-            "workload": submission.workload,
-            "model": submission.model,
-            "status": state.status,
-            "created_at": instant_text(state.created_at),
-            "ended_at": instant_text(state.ended_at) if state.ended_at else None,
-            "expires_at": instant_text(state.expires_at),
-            "cancel_initiated_at": instant_text(state.cancel_initiated_at) if state.cancel_initiated_at else None,
-            "requests": state.requests,
-            "succeeded": state.succeeded,
-            "errored": state.errored,
-            "canceled": state.canceled,
-            "expired": state.expired,
-            "results_path": submission.results_path if results else None,
-            "observed_at": instant_text(datetime.now(UTC)),
-        }
+        batch_line(
+            batch_id=state.batch_id,
+            workload=submission.workload,
+            model=submission.model,
+            status=state.status,
+            created_at=state.created_at,
+            ended_at=state.ended_at,
+            expires_at=state.expires_at,
+            cancel_initiated_at=state.cancel_initiated_at,
+            requests=state.requests,
+            succeeded=state.succeeded,
+            errored=state.errored,
+            canceled=state.canceled,
+            expired=state.expired,
+            results_path=submission.results_path if results else None,
+            observed_at=datetime.now(UTC),
+        )
     )
     journal.close()
 
@@ -229,17 +226,21 @@ def _each_answer(client: Client, items: Sequence[Item], workload: str, answers: 
 
 def _answer(client: Client, item: Item, workload: str) -> dict[str, Any]:
     """Send one request; what comes back as a result line and as a journal record. CannotSend if nothing can be sent."""
-    record = {
-        "v": VERSION,
-        "kind": "request",
-        "request_id": new_request_id(),
-        "sent_at": instant_text(datetime.now(UTC)),
-        "route": "sync",
-        "workload": workload,
-        "model": item.params["model"],
-        "custom_id": item.custom_id,
-        "source": SOURCE,
-    }
+    request_id, sent_at = new_request_id(), datetime.now(UTC)
+
+    def kept(result: Mapping[str, Any], **ended: Any) -> dict[str, Any]:
+        record = request_line(
+            request_id=request_id,
+            sent_at=sent_at,
+            ended_at=datetime.now(UTC),
+            route="sync",
+            workload=workload,
+            custom_id=item.custom_id,
+            source=SOURCE,
+            **ended,
+        )
+        return {"record": record, "result": {"custom_id": item.custom_id, "result": result}}
+
     try:
         answer = client.send(item.params)
     except ApiError as error:
@@ -247,12 +248,21 @@ def _answer(client: Client, item: Item, workload: str) -> dict[str, Any]:
             raise
         if error.error_type == "not_connected":
             raise CannotSend(str(error), error.error_type) from None
-        ended = {"status": "errored", "error_type": error.error_type, "attempts": error.attempts, "usage": None}
         failure = {"type": "error", "error": {"type": error.error_type, "message": str(error)}}
-        result: dict[str, Any] = {"type": "errored", "error": failure}
-        return _kept(record, ended | {"api_request_id": error.api_request_id}, item, result)
-    ended = message_fields(answer.message) | {"api_request_id": answer.api_request_id, "attempts": answer.attempts}
-    return _kept(record, ended, item, {"type": "succeeded", "message": answer.message})
+        return kept(
+            {"type": "errored", "error": failure},
+            status="errored",
+            model=item.params["model"],
+            error_type=error.error_type,
+            attempts=error.attempts,
+            api_request_id=error.api_request_id,
+        )
+    return kept(
+        {"type": "succeeded", "message": answer.message},
+        api_request_id=answer.api_request_id,
+        attempts=answer.attempts,
+        **message_fields(answer.message),
+    )
 
 
 def message_fields(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,13 +274,6 @@ def message_fields(message: Mapping[str, Any]) -> dict[str, Any]:
         "stop_reason": message.get("stop_reason"),
         "refusal_category": refusal_category(message),
         "usage": message["usage"],
-    }
-
-
-def _kept(record: dict[str, Any], ended: Mapping[str, Any], item: Item, result: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "record": {**record, "ended_at": instant_text(datetime.now(UTC)), **ended},
-        "result": {"custom_id": item.custom_id, "result": result},
     }
 
 

@@ -5,8 +5,10 @@ A line is one JSON object with `v` (1) and `kind`. Times are ISO 8601 in UTC wit
 `request`: `request_id` (UUID), `sent_at` (for a batch item the batch's `created_at`), `ended_at`, `route`
 (`sync` | `batch`), `workload`, `model`, `status` (`succeeded` | `errored` | `canceled` | `expired`), `stop_reason`,
 `refusal_category`, `error_type`, `batch_id`, `custom_id`, `api_request_id`, `message_id`, `attempts`, `source`,
-`tags` (object of text), `usage` (the raw usage block of the response, null without one), `time_assumed`
-(true when `sent_at` is not the request's own time).
+`attempt_statuses` (HTTP statuses of its attempts in order, 0 for one without an answer), `streamed` (true | false),
+`incomplete` (true when the stream broke off, so that the usage is a lower bound), `tags` (object of text), `usage` (the
+raw usage block of the response), `time_assumed` (true when `sent_at` is not the request's own time). A field that is
+not known or does not apply is null or absent.
 
 `batch`: `batch_id`, `workload`, `model`, `status` (`in_progress` | `canceling` | `ended`), `created_at`, `ended_at`,
 `expires_at`, `cancel_initiated_at`, `requests`, `succeeded`, `errored`, `canceled`, `expired`, `results_path`,
@@ -27,11 +29,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.capture.lines import NO_WORKLOAD as NO_WORKLOAD
+from core.capture.lines import VERSION as VERSION
 from core.errors import HalfpriceError
 from core.periods import parse_instant
 from core.usage import is_text, shown
 
-VERSION = 1
 LINE_BYTES = 1_000_000
 """Longest line that is read; a journal line holds no prompt and no answer, so a longer one is not ours."""
 FIRST_DAY = datetime(2023, 3, 14, tzinfo=UTC)
@@ -42,7 +45,6 @@ CLOCK_SLACK = timedelta(days=2)
 ROUTES = ("sync", "batch")
 OUTCOMES = ("succeeded", "errored", "canceled", "expired")
 BATCH_STATUSES = ("in_progress", "canceling", "ended")
-NO_WORKLOAD = "unlabelled"
 
 
 class BadLine(HalfpriceError):
@@ -68,6 +70,9 @@ class RequestLine:
     api_request_id: str | None
     message_id: str | None
     attempts: int | None
+    attempt_statuses: tuple[int, ...]
+    streamed: bool | None
+    incomplete: bool
     source: str
     tags: Mapping[str, str]
     usage: Mapping[str, Any] | None
@@ -162,6 +167,9 @@ def _request(fields: _Fields) -> RequestLine:
         api_request_id=fields.text_or_none("api_request_id"),
         message_id=fields.text_or_none("message_id"),
         attempts=fields.count("attempts") if fields.found.get("attempts") is not None else None,
+        attempt_statuses=fields.statuses(),
+        streamed=fields.flag("streamed") if fields.found.get("streamed") is not None else None,
+        incomplete=fields.flag("incomplete"),
         source=fields.text("source"),
         tags=fields.tags(),
         usage=usage,
@@ -233,10 +241,16 @@ class _Fields:
         return value
 
     def flag(self, name: str) -> bool:
-        value = self.found.get(name, False)
-        if not isinstance(value, bool):
+        value = self.found.get(name)
+        if value is not None and not isinstance(value, bool):
             raise BadLine(f"{name} must be true or false, not {shown(value)}")
-        return value
+        return bool(value)
+
+    def statuses(self) -> tuple[int, ...]:
+        value = self.found.get("attempt_statuses") or []
+        if not isinstance(value, list) or not all(type(status) is int and 0 <= status <= 599 for status in value):
+            raise BadLine(f"attempt_statuses must be a list of HTTP statuses, not {shown(value)}")
+        return tuple(value)
 
     def unique_id(self, name: str) -> str:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core.capture.lines import instant_text as instant_text
 from core.errors import UsageError
 
 
@@ -102,12 +103,3 @@ def parse_instant(text: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError(f"'{text}' has no time zone; add Z or an offset such as +01:00")
     return at.astimezone(UTC)
-
-
-def instant_text(at: datetime) -> str:
-    """The instant as ISO 8601 in UTC with `Z`.
-
-    >>> instant_text(datetime(2026, 11, 1, tzinfo=UTC))
-    '2026-11-01T00:00:00Z'
-    """
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -82,6 +82,39 @@ def test_unusual_usages_are_priced_like_plain_ones_and_marked(record: Record, le
     assert (spend.cost_usd, spend.estimated_requests) == (Decimal("2.5"), 1)
 
 
+def test_a_stream_that_broke_off_is_a_lower_bound_and_says_so(record: Record, ledger: Ledger) -> None:
+    record(request(streamed=True, incomplete=True), request(streamed=True, attempts=1, attempt_statuses=[200]))
+    record(request(streamed=False, attempts=3, attempt_statuses=[529, 0, 200]))
+    spend = total(ledger)
+    assert (spend.cost_usd, spend.estimated_requests) == (Decimal("0.012"), 1)
+    with ledger.read() as reader:
+        kept = reader._rows("select streamed, incomplete, attempt_statuses, reason from requests order by request_id")
+    assert [row[:3] for row in kept] == [(True, True, None), (True, False, None), (False, False, "[529, 0, 200]")]
+    assert "lower bound" in kept[0][3]
+    assert [row[3] for row in kept[1:]] == [None, None]
+
+
+def test_a_ledger_of_the_first_version_is_migrated_and_keeps_its_rows(record: Record, ledger: Ledger) -> None:
+    """Written by the first schema file alone, as the version of that time did."""
+    with duckdb.connect(ledger.home / "ledger.duckdb") as connection:
+        connection.execute("create table schema_versions (version integer, applied_at timestamptz)")
+        connection.execute((Path(__file__).parents[1] / "core" / "sql" / "001_ledger.sql").read_text())
+        connection.execute("insert into schema_versions values (1, now())")
+        connection.execute("insert into ledger_meta values ('time_zone', 'UTC'), ('time_zone_from', 'settings')")
+        connection.execute(
+            "insert into requests by name select uuid() as request_id, 'old' as workload, 'claude-sonnet-5-5' as model,"
+            " 'sync' as route, 'succeeded' as status, '2026-11-10T10:00:00Z'::timestamptz as sent_at, "
+            "false as time_assumed, 'test' as source, 1 as input_tokens, 1 as output_tokens, 0 as cache_read_tokens, "
+            "0 as cache_write_5m_tokens, 0 as cache_write_1h_tokens, 0 as web_searches, 'standard' as speed, "
+            "'standard' as service_tier, 'global' as inference_geo, 'priced' as price_status, false as estimated, "
+            "0.5 as cost_usd, 0.5 as list_usd"
+        )
+    record(request())
+    with ledger.read() as reader:
+        rows = reader._rows("select workload, incomplete, streamed from requests order by workload")
+    assert rows == [("old", False, None), ("tests", False, None)]
+
+
 def test_iterations_are_what_is_billed(record: Record, ledger: Ledger) -> None:
     entries = [
         {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3_500},
@@ -221,6 +254,10 @@ def test_a_broken_line_is_quarantined_with_file_and_line_and_never_stops_the_res
         ({"tags": ["a"]}, "tags"),
         ({"attempts": -1}, "attempts"),
         ({"time_assumed": "no"}, "time_assumed"),
+        ({"attempt_statuses": [200, "x"]}, "attempt_statuses"),
+        ({"attempt_statuses": 200}, "attempt_statuses"),
+        ({"streamed": "yes"}, "streamed"),
+        ({"incomplete": 1}, "incomplete"),
     ],
 )
 def test_a_request_that_cannot_be_true_is_quarantined(

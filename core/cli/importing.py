@@ -73,8 +73,8 @@ def _counted(
         if isinstance(found, Rejected):
             tally.rejected.append({"file": file, "line": found.line, "reason": found.reason})
         else:
-            tally.undated += is_dated_now and found["time_assumed"]
-            tally.nameless += found["message_id"] is None and (found["batch_id"] is None or found["custom_id"] is None)
+            tally.undated += is_dated_now and "time_assumed" in found
+            tally.nameless += "message_id" not in found and not {"batch_id", "custom_id"} <= found.keys()
             yield found
 
 

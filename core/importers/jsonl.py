@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.capture.journal import journal_line
+from core.capture.lines import request_line
 from core.errors import UsageError
-from core.journal import CLOCK_SLACK, FIRST_DAY, LINE_BYTES, NO_WORKLOAD, VERSION
+from core.journal import CLOCK_SLACK, FIRST_DAY, LINE_BYTES, NO_WORKLOAD
 from core.periods import instant_text
 from core.responses import BadResponse, Response, json_texts, parse_line, read_response
 from core.usage import BadUsage, read_usage
@@ -96,26 +97,25 @@ def _request_id(digest: bytes, copy: int) -> str:
 
 
 def _record(response: Response, request_id: str, workload: str | None) -> dict[str, Any]:
-    return {
-        "v": VERSION,
-        "kind": "request",
-        "request_id": request_id,
-        "sent_at": instant_text(response.at),
-        "time_assumed": response.time_assumed,
-        "route": _route(response),
-        "workload": response.workload or workload or NO_WORKLOAD,
-        "model": response.model or NO_MODEL,
-        "status": response.status,
-        "stop_reason": response.stop_reason,
-        "refusal_category": response.refusal_category,
-        "error_type": response.error_type,
-        "batch_id": response.batch_id,
-        "custom_id": response.custom_id,
-        "api_request_id": response.api_request_id,
-        "message_id": response.message_id or None,
-        "source": SOURCE,
-        "usage": response.usage,
-    }
+    return request_line(
+        request_id=request_id,
+        sent_at=response.at,
+        ended_at=None,
+        time_assumed=response.time_assumed,
+        route=_route(response),
+        workload=response.workload or workload or NO_WORKLOAD,
+        model=response.model or NO_MODEL,
+        status=response.status,
+        stop_reason=response.stop_reason,
+        refusal_category=response.refusal_category,
+        error_type=response.error_type,
+        batch_id=response.batch_id,
+        custom_id=response.custom_id,
+        api_request_id=response.api_request_id,
+        message_id=response.message_id or None,
+        source=SOURCE,
+        usage=response.usage,
+    )
 
 
 def _route(response: Response) -> str:

@@ -30,6 +30,7 @@ CHUNK_BYTES = 32_000_000
 FAR_FUTURE = datetime(9999, 1, 1, tzinfo=UTC)
 ANY_LENGTH = 2**62
 MTOK = 1_000_000
+BROKEN_OFF = "the stream broke off, so it is a lower bound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +235,9 @@ def _priced_row(line: RequestLine, book: PriceBook) -> dict[str, Any]:
     entries = [entry.usage for entry in usage.iterations] or [usage]
     fields = asdict(line)
     return {
-        **{name: fields[name] for name in fields if name not in ("usage", "tags")},
+        **{name: fields[name] for name in fields if name not in ("usage", "tags", "attempt_statuses")},
         "tags": json.dumps(dict(line.tags), ensure_ascii=False) if line.tags else None,
+        "attempt_statuses": json.dumps(line.attempt_statuses) if line.attempt_statuses not in ((), (200,)) else None,
         "route": "batch" if usage.service_tier == "batch" else line.route,
         "input_tokens": sum(entry.input_tokens for entry in entries),
         "output_tokens": sum(entry.output_tokens for entry in entries),
@@ -262,8 +264,8 @@ def _usage_that_ran(line: RequestLine) -> Usage:
         return Usage(service_tier="batch" if line.route == "batch" else "standard")
     usage = read_usage(line.usage)
     if line.route == "batch" and line.usage.get("service_tier") is None:
-        return replace(usage, service_tier="batch")
-    return usage
+        usage = replace(usage, service_tier="batch")
+    return replace(usage, notes=(*usage.notes, BROKEN_OFF)) if line.incomplete else usage
 
 
 def _cost(line: RequestLine, usage: Usage, book: PriceBook) -> Cost:

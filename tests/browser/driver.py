@@ -27,6 +27,7 @@ FLAGS = [
 ]
 START_S = 60
 SETTLE_MS = 30_000
+expect.set_options(timeout=SETTLE_MS)  # other tests run beside these
 
 
 def find_chromium() -> str | None:

@@ -9,7 +9,7 @@ with parsed as (
         "route": "VARCHAR", "workload": "JSON", "model": "JSON", "status": "VARCHAR", "stop_reason": "JSON",
         "refusal_category": "JSON", "error_type": "JSON", "batch_id": "JSON", "custom_id": "JSON",
         "api_request_id": "JSON", "message_id": "JSON", "attempts": "JSON", "source": "JSON", "tags": "JSON",
-        "time_assumed": "JSON",
+        "time_assumed": "JSON", "attempt_statuses": "JSON", "streamed": "JSON", "incomplete": "JSON",
         "usage": {
             "input_tokens": "JSON", "output_tokens": "JSON", "cache_read_input_tokens": "JSON",
             "cache_creation_input_tokens": "JSON",
@@ -39,6 +39,9 @@ select
     absent_is_null(field.source) as source,
     absent_is_null(field.tags) as tags,
     absent_is_null(field.time_assumed) as time_assumed,
+    absent_is_null(field.attempt_statuses) as attempt_statuses,
+    absent_is_null(field.streamed) as streamed,
+    absent_is_null(field.incomplete) as incomplete,
     absent_is_null(field.usage.input_tokens) as input_tokens,
     absent_is_null(field.usage.output_tokens) as output_tokens,
     absent_is_null(field.usage.cache_read_input_tokens) as cache_read_tokens,

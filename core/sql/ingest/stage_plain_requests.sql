@@ -35,6 +35,9 @@ with plain as (
         and refusal_category is null and error_type is null
         and iterations is null and fallback_credit is null
         and coalesce(time_assumed, 'false') = 'false'
+        and coalesce(incomplete, 'false') = 'false'
+        and coalesce(streamed, 'true') in ('true', 'false')
+        and coalesce(attempt_statuses, '[200]') = '[200]'
         and is_count(attempts)
         and (tags is null or regexp_full_match(tags, '\{("[^"\\]*":"[^"\\]*",?)*\}'))
         and input_tokens is not null and is_count(input_tokens)
@@ -71,7 +74,10 @@ select
         coalesce(nullif(workload, ''), $no_workload) as workload,
         nullif(tags, '{}') as tags,
         try_cast(attempts as integer) as attempts,
-        false as time_assumed
+        false as time_assumed,
+        null as attempt_statuses,
+        false as incomplete,
+        try_cast(streamed as boolean) as streamed
     ),
     'priced' as price_status,
     false as estimated,
