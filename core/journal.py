@@ -51,6 +51,14 @@ class BadLine(HalfpriceError):
     """A journal line that cannot become a fact; the message says why, without file and line."""
 
 
+class NotYet(BadLine):
+    """A line that only the clock speaks against: what it tells lies in the future, `at`."""
+
+    def __init__(self, message: str, at: datetime) -> None:
+        super().__init__(message)
+        self.at = at
+
+
 @dataclass(frozen=True, slots=True)
 class RequestLine:
     """One request as its recorder saw it; `usage` is the raw block, None without an answer."""
@@ -272,8 +280,10 @@ class _Fields:
             at = parse_instant(value)
         except (ValueError, OverflowError) as error:
             raise BadLine(f"{name} is not a time: {error}") from None
-        if not FIRST_DAY <= at <= self._now + CLOCK_SLACK:
-            raise BadLine(f"{name} is {value}, which is before the API opened or in the future: is the clock right?")
+        if at < FIRST_DAY:
+            raise BadLine(f"{name} is {value}, which is before the API opened: was the clock right?")
+        if at > self._now + CLOCK_SLACK:
+            raise NotYet(f"{name} is {value}, which is in the future: is the clock right?", at)
         return at
 
     def instant_or_none(self, name: str) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -51,7 +51,7 @@ class Month:
     compared: derived.Compared | None
     spend_by: dict[Group, list[SpendRow]]
     daily: dict[Group, list[DailySpend]]
-    ranking: dict[Group, list[str]]
+    ranking: dict[str, list[str]]
     unpriced: list[Unpriced]
 
 
@@ -92,9 +92,8 @@ def batches() -> list[Batch]:
 
 
 def workloads() -> list[str]:
-    """Every workload that the ledger ever met."""
-    known = extent()
-    return _workloads(_version(), known) if known else []
+    """Every workload that the ledger ever met, dearest first: a name keeps its colour in every month."""
+    return _workloads(_version())
 
 
 def quarantine() -> list[QuarantinedLine]:
@@ -149,13 +148,14 @@ def _span(version: Version) -> tuple[str, Span | None]:
 @st.cache_data(max_entries=48, show_spinner=False)
 def _month(version: Version, period: Period, known: Extent) -> Month:
     with _ledger(version.home).read() as reader:
+        total = reader.total(period)
         return Month(
-            total=reader.total(period),
+            total=total,
             compared=_compared(reader, period, known),
             spend_by={group: reader.spend_by(period, group) for group in GROUPS},
             daily={group: reader.spend_by_day(period, group) for group in GROUPS},
-            ranking={group: _ranking(reader, known, group) for group in GROUPS},
-            unpriced=reader.unpriced(period),
+            ranking=reader.rankings(),
+            unpriced=reader.unpriced(period) if total.unpriced_requests else [],
         )
 
 
@@ -171,9 +171,9 @@ def _outcome(version: Version, run: Submission) -> runs.Outcome:
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _workloads(version: Version, known: Extent) -> list[str]:
+def _workloads(version: Version) -> list[str]:
     with _ledger(version.home).read() as reader:
-        return _ranking(reader, known, "workload")
+        return reader.rankings()["workload"]
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
@@ -188,9 +188,3 @@ def _compared(reader: Reader, period: Period, known: Extent) -> derived.Compared
         return None
     now, before = periods
     return derived.Compared(now, before, reader.total(now), reader.total(before))
-
-
-def _ranking(reader: Reader, known: Extent, group: Group) -> list[str]:
-    """Every name the ledger ever met, dearest first: a name keeps its colour in every month."""
-    ever = Period(known.first_day, known.newest_day + timedelta(days=1))
-    return [row.key for row in reader.spend_by(ever, group)]

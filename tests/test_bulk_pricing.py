@@ -64,7 +64,8 @@ def test_the_ledger_holds_the_cost_that_python_computes(ledger: Ledger, record: 
     assert record(*lines) == Ingested(added=len(lines))
     with duckdb.connect(ledger.home / "ledger.duckdb", read_only=True) as connection:
         rows = connection.execute(
-            "select request_id::varchar, cost_usd, list_usd, price_status, estimated, price_id, raw_usage is null "
+            "select request_id::varchar, cost_usd, list_usd(cost_usd, service_tier, web_searches), "
+            "price_status, estimated, price_id, raw_usage is null and price_status = 'priced' and not estimated "
             "from requests"
         ).fetchall()
     in_bulk = {row[0] for row in rows if row[-1]}

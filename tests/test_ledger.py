@@ -88,7 +88,10 @@ def test_a_stream_that_broke_off_is_a_lower_bound_and_says_so(record: Record, le
     spend = total(ledger)
     assert (spend.cost_usd, spend.estimated_requests) == (Decimal("0.012"), 1)
     with ledger.read() as reader:
-        kept = reader._rows("select streamed, incomplete, attempt_statuses, reason from requests order by request_id")
+        kept = reader._rows(
+            "select streamed, incomplete, attempt_statuses, reason from requests "
+            "order by attempt_statuses nulls first, incomplete desc"
+        )
     assert [row[:3] for row in kept] == [(True, True, None), (True, False, None), (False, False, "[529, 0, 200]")]
     assert "lower bound" in kept[0][3]
     assert [row[3] for row in kept[1:]] == [None, None]

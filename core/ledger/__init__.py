@@ -10,16 +10,20 @@ from zoneinfo import available_timezones
 
 import duckdb
 
-from core.ledger.ingest import Ingested, ingest_journals, journal_sizes, read_offsets, rebuild_daily
+from core.ledger.ingest import Ingested, ingest_journals, is_due, read_marks
 from core.ledger.reader import Reader, Split
+from core.ledger.rollups import rebuild_daily
+from core.ledger.sources import journal_sizes
 from core.ledger.store import (
     LedgerError,
     newest_schema,
     one_row,
     open_to_read,
     open_to_write,
+    read_meta,
     schema_version,
     transaction,
+    write_meta,
 )
 from core.pricing import PriceBook
 from core.settings import load_settings
@@ -40,7 +44,8 @@ class Ledger:
         state = (journal_sizes(self.home), load_settings(self.home).time_zone, self.stamp())
         if state == self._synced:
             return Ingested()
-        done = self._write(now or datetime.now(UTC)) if self._is_behind() else Ingested()
+        now = now or datetime.now(UTC)
+        done = self._write(now) if self._is_behind(now) else Ingested()
         self._synced = (*state[:2], self.stamp())
         return done
 
@@ -64,7 +69,7 @@ class Ledger:
         with open_to_read(self.home) as connection:
             yield Reader(connection, _zone(connection))
 
-    def _is_behind(self) -> bool:
+    def _is_behind(self, now: datetime) -> bool:
         if not (self.home / "ledger.duckdb").exists():
             return True
         with open_to_read(self.home) as connection:
@@ -72,8 +77,10 @@ class Ledger:
                 return True
             if _settled_zone(connection, load_settings(self.home).time_zone) is None:
                 return True
-            offsets = read_offsets(connection)
-        return any(size > offsets.get(name, 0) for name, size in journal_sizes(self.home).items())
+            if is_due(connection, now):
+                return True
+            ends = {file: mark.end for file, mark in read_marks(connection).items()}
+        return any(size != ends.get(name, 0) for name, size in journal_sizes(self.home).items())
 
     def _write(self, now: datetime) -> Ingested:
         with open_to_write(self.home) as connection:
@@ -87,27 +94,21 @@ class Ledger:
             return settled
         zone = chosen or _machine_zone()
         with transaction(connection):
-            connection.execute("delete from ledger_meta where name in ('time_zone', 'time_zone_from')")
-            origin = "settings" if chosen else "machine"
-            connection.execute(
-                "insert into ledger_meta values ('time_zone', $zone), ('time_zone_from', $origin)",
-                {"zone": zone, "origin": origin},
-            )
+            write_meta(connection, {"time_zone": zone, "time_zone_from": "settings" if chosen else "machine"})
             rebuild_daily(connection, zone)
         return zone
 
 
 def _settled_zone(connection: duckdb.DuckDBPyConnection, chosen: str | None) -> str | None:
     """The ledger's zone if it is the one chosen, or the machine's at its beginning where none is; else None."""
-    known = dict(connection.execute("select name, value from ledger_meta").fetchall())
+    known = read_meta(connection)
     if chosen is None:
         return known.get("time_zone") if known.get("time_zone_from") == "machine" else None
     return chosen if known.get("time_zone") == chosen and known.get("time_zone_from") == "settings" else None
 
 
 def _zone(connection: duckdb.DuckDBPyConnection) -> str:
-    known = one_row(connection, "select value from ledger_meta where name = 'time_zone'")
-    return str(known[0]) if known else "UTC"
+    return read_meta(connection).get("time_zone", "UTC")
 
 
 def _machine_zone() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import duckdb
@@ -11,6 +12,8 @@ from core.ledger.days import view_daily
 from core.periods import Period
 
 Split = Literal["model", "workload", "route", "day"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SUMS = """
     coalesce(sum(requests), 0)::bigint, coalesce(sum(unpriced_requests), 0)::bigint,
@@ -59,6 +62,18 @@ class Reader:
         )
         return [DailySpend(*row) for row in rows]
 
+    def rankings(self) -> dict[str, list[str]]:
+        """Every model, workload and route that the ledger ever met, each dearest first."""
+        rows = self._rows(
+            """
+            select
+                coalesce(model, workload, route),
+                case when model is not null then 'model' when workload is not null then 'workload' else 'route' end
+            from daily group by grouping sets (model, workload, route) order by sum(cost_usd) desc, 1
+            """
+        )
+        return {by: [key for key, of in rows if of == by] for by in ("model", "workload", "route")}
+
     def unpriced(self, period: Period) -> list[Unpriced]:
         """Requests of the period without a price by model and reason, most first."""
         rows = self._rows(
@@ -73,27 +88,23 @@ class Reader:
         """Every batch as last observed, newest first, with what its recorded items cost."""
         rows = self._rows(
             """
-            with items as (
-                select
-                    batch_id, count(*) as recorded, count(*) filter (where price_status = 'unpriced') as unpriced,
-                    sum(cost_usd) as cost, sum(list_usd) as list
-                from requests where batch_id is not null group by 1
-            )
             select
-                batch_id, workload, model, status, created_at, ended_at, expires_at, cancel_initiated_at,
-                requests, succeeded, errored, canceled, expired,
-                coalesce(unpriced, 0), coalesce(cost, 0), coalesce(list, 0), results_path,
-                coalesce(recorded, 0)
-            from batches left join items using (batch_id)
+                batch_id, workload, model, status,
+                epoch_us(created_at), epoch_us(ended_at), epoch_us(expires_at), epoch_us(cancel_initiated_at),
+                batches.requests, succeeded, errored, canceled, expired,
+                coalesce(unpriced_requests, 0), coalesce(cost_usd, 0), coalesce(list_usd, 0), results_path,
+                coalesce(items.requests, 0)
+            from batches left join batch_sums as items using (batch_id)
             order by created_at desc, batch_id
             """
         )
-        return [Batch(*row) for row in rows]
+        # Times as numbers: DuckDB makes aware ones through pytz, which takes most of the time of ten thousand batches.
+        return [Batch(*row[:4], *map(_moment, row[4:8]), *row[8:]) for row in rows]
 
     def span(self) -> Span | None:
         """The first and the newest request; None for an empty ledger."""
-        first, newest = self._rows("select min(sent_at), max(coalesce(ended_at, sent_at)) from requests")[0]
-        return None if first is None else Span(first, newest)
+        rows = self._rows("select first_at, newest_at from extent")
+        return Span(*rows[0]) if rows else None
 
     def quarantine(self) -> list[QuarantinedLine]:
         """Journal lines that could not become a fact, newest first."""
@@ -114,8 +125,14 @@ class Reader:
         if tz is None or tz == self.zone:
             return "daily"
         since, until = (f"'{at.isoformat()}'::timestamptz" for at in (period.since(tz), period.until(tz)))
-        view_daily(self._connection, f"select * from requests where sent_at >= {since} and sent_at < {until}", tz)
+        view_daily(
+            self._connection, f"select *, 1 as sign from requests where sent_at >= {since} and sent_at < {until}", tz
+        )
         return "daily_to_add"
 
     def _rows(self, text: str, **values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(text, values).fetchall()
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else EPOCH + timedelta(microseconds=microseconds)

@@ -11,13 +11,15 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from core.errors import HalfpriceError
 
@@ -70,11 +72,39 @@ def one_row(connection: duckdb.DuckDBPyConnection, text: str, **values: object) 
     return rows[0] if rows else None
 
 
+def count_rows(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    """How many rows one of our own tables has, or what stands behind `from`."""
+    row = one_row(connection, f"select count(*) from {source}")
+    return int(row[0]) if row else 0
+
+
+def insert_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
+    """Append rows to one of our own tables by column name."""
+    if not rows:
+        return
+    connection.register("new_rows", pa.Table.from_pylist(rows))
+    connection.execute(f"insert into {table} by name select * from new_rows")
+    connection.unregister("new_rows")
+
+
+def read_meta(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Facts about the ledger itself, by name."""
+    return dict(connection.execute("select name, value from ledger_meta").fetchall())
+
+
+def write_meta(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, str]) -> None:
+    """Change facts about the ledger; runs inside the caller's transaction."""
+    for name, value in facts.items():
+        connection.execute("delete from ledger_meta where name = $name", {"name": name})
+        connection.execute("insert into ledger_meta values ($name, $value)", {"name": name, "value": value})
+
+
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the newest schema file that was applied; 0 for an empty database."""
-    if not one_row(connection, "select 1 from duckdb_tables() where table_name = 'schema_versions'"):
+    try:
+        newest = one_row(connection, "select max(version) from schema_versions")
+    except duckdb.CatalogException:  # it has no such table yet; asking the catalogue first takes much longer
         return 0
-    newest = one_row(connection, "select max(version) from schema_versions")
     return int(newest[0]) if newest else 0
 
 
@@ -83,6 +113,7 @@ def newest_schema() -> int:
     return len(_schema_files())
 
 
+@cache
 def sql(name: str) -> str:
     """The text of one of the package's SQL files, named by its path under `core/sql` without the ending."""
     return (resources.files("core") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
@@ -165,6 +196,7 @@ def _first_line(error: duckdb.Error) -> str:
     return str(error).splitlines()[0].rstrip("!. ")
 
 
+@cache
 def _schema_files() -> list[tuple[int, str]]:
     folder = resources.files("core") / "sql"
     names = sorted(entry.name for entry in folder.iterdir() if re.fullmatch(r"\d{3}_\w+\.sql", entry.name))

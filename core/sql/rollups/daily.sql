@@ -12,3 +12,4 @@ when matched then update set
     cost_usd = daily.cost_usd + added.cost_usd,
     list_usd = daily.list_usd + added.list_usd
 when not matched then insert by name;
+delete from daily where requests = 0;

@@ -1,1 +1,0 @@
-insert into requests by name select * exclude (line_number) from fresh;
