@@ -113,6 +113,14 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """Journal lines whose files were removed after a ledger had taken them in; the newest was written `until` then."""
+
+    lines: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantinedLine:
     """A journal line that could not become a fact; nothing of it is counted."""
 

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from core.cli.text import printable
+from core.cli.text import lacking, printable
 from core.facts import QuarantinedLine, SpendRow
 from core.ledger import Ledger
 from core.money import plain_usd
@@ -38,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
         zone = args.tz or reader.zone
         month = asked or month_of(local_day(now, zone))
         rows = reader.spend_by(month, args.by, args.tz)
-        quarantined = reader.quarantine()
+        quarantined, gone = reader.quarantine(), reader.gone()
     _tell(quarantined)
+    if gone:
+        print(f"halfprice: {lacking(gone)}", file=sys.stderr)
     if args.json:
         print(json.dumps(_document(month, zone, rows)))
     else:

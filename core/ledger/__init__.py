@@ -10,10 +10,10 @@ from zoneinfo import available_timezones
 
 import duckdb
 
-from core.ledger.ingest import Ingested, ingest_journals, is_due, read_marks
+from core.ledger.ingest import Ingested, ingest_journals, is_due
 from core.ledger.reader import Reader, Split
 from core.ledger.rollups import rebuild_daily
-from core.ledger.sources import journal_sizes
+from core.ledger.sources import journal_sizes, read_marks
 from core.ledger.store import (
     LedgerError,
     newest_schema,
@@ -25,6 +25,8 @@ from core.ledger.store import (
     transaction,
     write_meta,
 )
+from core.ledger.upkeep import gone_lines, remove_consumed
+from core.periods import instant_text
 from core.pricing import PriceBook
 from core.settings import load_settings
 
@@ -83,9 +85,15 @@ class Ledger:
         return any(size != ends.get(name, 0) for name, size in journal_sizes(self.home).items())
 
     def _write(self, now: datetime) -> Ingested:
+        is_new = not (self.home / "ledger.duckdb").exists()
         with open_to_write(self.home) as connection:
+            if is_new and (gone := gone_lines(self.home)):
+                write_meta(connection, {"gone_lines": str(gone.lines), "gone_until": instant_text(gone.until)})
             zone = self._settle_zone(connection)
-            return ingest_journals(connection, self.home, self._book or PriceBook.load(), zone, now)
+            done = ingest_journals(connection, self.home, self._book or PriceBook.load(), zone, now)
+            connection.execute("checkpoint")
+            remove_consumed(connection, self.home, now)
+            return done
 
     def _settle_zone(self, connection: duckdb.DuckDBPyConnection) -> str:
         """The zone in which days are cut; when the setting was changed the roll-up is cut anew."""

@@ -20,7 +20,7 @@ from core.ledger.lines import Lines, Reading
 from core.ledger.prices import keep_new_prices, load_prices
 from core.ledger.repeats import keep_fresh
 from core.ledger.rollups import add_to_rollups
-from core.ledger.sources import Mark, unread
+from core.ledger.sources import read_marks, unread
 from core.ledger.store import count_rows, insert_rows, one_row, read_meta, transaction, write_meta
 from core.pricing import PriceBook
 
@@ -40,12 +40,6 @@ class Ingested:
         return Ingested(
             self.added + other.added, self.duplicates + other.duplicates, self.quarantined + other.quarantined
         )
-
-
-def read_marks(connection: duckdb.DuckDBPyConnection) -> dict[str, Mark]:
-    """How far each journal file has been read, by file name."""
-    rows = connection.execute("select file, bytes, lines, tail from journal_files").fetchall()
-    return {file: Mark(*mark) for file, *mark in rows}
 
 
 def is_due(connection: duckdb.DuckDBPyConnection, now: datetime) -> bool:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import duckdb
 
-from core.facts import Batch, DailySpend, QuarantinedLine, Span, Spend, SpendRow, Unpriced
+from core.facts import Batch, DailySpend, Gone, QuarantinedLine, Span, Spend, SpendRow, Unpriced
 from core.ledger.days import view_daily
-from core.periods import Period
+from core.ledger.store import read_meta
+from core.periods import Period, parse_instant
 
 Split = Literal["model", "workload", "route", "day"]
 
@@ -105,6 +106,11 @@ class Reader:
         """The first and the newest request; None for an empty ledger."""
         rows = self._rows("select first_at, newest_at from extent")
         return Span(*rows[0]) if rows else None
+
+    def gone(self) -> Gone | None:
+        """What the ledger lacks because it was made anew from journals that no longer held it; None if nothing."""
+        meta = read_meta(self._connection)
+        return Gone(int(meta["gone_lines"]), parse_instant(meta["gone_until"])) if "gone_lines" in meta else None
 
     def quarantine(self) -> list[QuarantinedLine]:
         """Journal lines that could not become a fact, newest first."""

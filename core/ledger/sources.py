@@ -16,12 +16,14 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
+
 from core.ledger.store import LedgerError
 
 GROUP_BYTES = 96_000_000
 """About how many bytes are read at a time."""
 BLOCK_BYTES = 4_000_000
-TAIL_BYTES = 200
+TAIL_BYTES = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,12 @@ class Source:
         with self.path.open("rb") as stream:
             for line in islice(stream, self.lines):
                 yield line.removesuffix(b"\n")
+
+
+def read_marks(connection: duckdb.DuckDBPyConnection) -> dict[str, Mark]:
+    """How far each journal file has been read, by file name."""
+    rows = connection.execute("select file, bytes, lines, tail from journal_files").fetchall()
+    return {file: Mark(*mark) for file, *mark in rows}
 
 
 def journal_sizes(home: Path) -> dict[str, int]:

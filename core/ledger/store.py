@@ -171,6 +171,8 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         try:
             return duckdb.connect(path, read_only=read_only, config={"memory_limit": MEMORY_LIMIT})
         except duckdb.Error as error:
+            if _puts_log_aside(path, error):
+                continue
             if "Conflicting lock" not in str(error):
                 raise _unusable(path, error) from None
             if time.monotonic() > deadline:
@@ -180,14 +182,26 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         time.sleep(0.05)
 
 
+def _puts_log_aside(path: Path, error: duckdb.Error) -> bool:
+    """Whether DuckDB's write-ahead log was in the way, damaged or of another file, and is now beside it.
+
+    Nothing is lost: what stands in it is still in the journals, whose files are removed only after a checkpoint.
+    """
+    log = path.with_name(f"{path.name}.wal")
+    if "WAL" not in str(error) or not log.exists():
+        return False
+    log.replace(path.with_name(f"{log.name}.damaged-{time.time_ns()}"))
+    return True
+
+
 def _unusable(path: Path, error: duckdb.Error) -> LedgerError:
     text = str(error)
     if "version number" in text:
         return LedgerError(f"{path} was written by a newer DuckDB. Upgrade Halfprice, or use another HALFPRICE_HOME.")
     if "not a valid DuckDB database" in text or "Corrupt" in text or "enough bytes" in text:
         return LedgerError(
-            f"{path} is not a whole ledger: {_first_line(error)}. Move it away; the next command builds a new one "
-            "from the journals beside it."
+            f"{path} is not a whole ledger: {_first_line(error)}. Move it away; the next command makes a new one "
+            "from the journals beside it, or restore a backup first."
         )
     return LedgerError(f"{path} could not be opened: {_first_line(error)}")
 

@@ -9,7 +9,7 @@ from met left join (select row_number as kept_row from fresh) on kept_row = met.
 where differs
 union all
 select
-    other.row_number, kept.request_id::varchar, if(kept.row_number < other.row_number, 'earlier', 'later'),
+    greatest(kept.row_number, other.row_number), kept.request_id::varchar, if(kept.row_number < other.row_number, 'earlier', 'later'),
     kept.output_tokens, kept.cost_usd, other.output_tokens, other.cost_usd
 from staged as other
 join fresh as kept on kept.row_number <> other.row_number and (
