@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import command_start, first_chart, one_price
+from benchmarks import command_start, first_chart, ingest, one_price
 from benchmarks.rows import Row
 
 MEASUREMENTS = {
     "one_price": one_price.measure,
     "command_start": command_start.measure,
+    "ingest": ingest.measure,
     "first_chart": first_chart.measure,
 }
 

@@ -7,6 +7,7 @@ one by one.
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -39,6 +40,8 @@ WHOLE_CONTENT = 100_000
 """Up to this many characters a quarantined line is kept whole, so that it can be judged again."""
 SHORT_CONTENT = 300
 NO_FACT = b"{}\n"
+_NO_ID = "00000000-0000-0000-0000-000000000000"
+_UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(slots=True)
@@ -199,7 +202,9 @@ def _is_regular(line: bytes) -> bool:
         found = json.loads(line.decode(), object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
         return False
-    usage = found.get("usage") if isinstance(found, dict) else 0
+    if not isinstance(found, dict) or not _UUID.fullmatch(str(found.get("request_id", _NO_ID))):
+        return False
+    usage = found.get("usage")
     if not isinstance(usage, dict):
         return usage is None
     return all(isinstance(usage.get(name), dict | None) for name in ("cache_creation", "server_tool_use"))

@@ -8,10 +8,9 @@ create or replace temp macro is_flag(value) as value is null or value in ('true'
 create or replace temp macro is_text(value) as value is null or starts_with(value, '"') and not contains(value, '\');
 create or replace temp macro inside(value) as substr(value, 2, length(value) - 2);
 create or replace temp macro as_text(value) as nullif(inside(value), '');
--- As every recorder writes a time; hour 24, which DuckDB takes, is none in Python.
+-- A time as every recorder writes it; hour 24, which DuckDB takes, is none in Python.
 create or replace temp macro is_instant(value) as
-    value like '"____-__-__T__:__:__%Z"' and strlen(value) between 22 and 29 and not contains(value, 'T24');
-create or replace temp macro as_instant(value) as try_cast(inside(value) as timestamptz);
+    value like '____-__-__T__:__:__%Z' and strlen(value) between 20 and 27 and not contains(value, 'T24');
 
 -- Which of two records of one request is kept: more output wins, then an answer over none, then a whole one over a part.
 create or replace temp macro telling(output_tokens, status, incomplete) as (output_tokens, status = 'succeeded', not incomplete);
