@@ -57,7 +57,7 @@ def measure() -> list[Row]:
 def write_journal(home: Path, lines: int) -> None:
     """A journal of so many requests up to now, as one recorder leaves it; two in five are batch items."""
     change_setting(home, "time_zone", "UTC")
-    rng = random.Random(1)  # noqa: S311 (made-up data)
+    rng = random.Random(1)
     journal = Journal(home, durable=False)
     at = datetime.now(UTC) - timedelta(days=40)
     step = timedelta(days=40) / (lines + 1)
