@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-LOOKED_AT = 2_000
+LOOKED_AT = 800
 """How many characters of the instructions and of the last message are looked at; the rest only counts as tokens."""
 
 _KINDS = {
@@ -64,7 +64,7 @@ def answer(params: Mapping[str, Any]) -> str:
 def _subject(prompt: str, kind: str) -> list[str]:
     """The telling words of what the prompt is about: the start of an article, else the last paragraph."""
     about = prompt[:LOOKED_AT] if kind == "seo" else prompt.rstrip()[-LOOKED_AT:].rsplit("\n\n", 1)[-1]
-    return list(dict.fromkeys(word for word in _WORD.findall(about) if word.lower() not in _COMMON))
+    return [word for word in dict.fromkeys(_WORD.findall(about)) if word.lower() not in _COMMON]
 
 
 def _text(content: str | list[dict[str, Any]]) -> str:

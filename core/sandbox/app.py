@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,18 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from core.sandbox.errors import ApiError, invalid
-from core.sandbox.gate import Gate, HangUp, JsonResponse, error_response
+from core.sandbox.bodies import read_batch, read_object
+from core.sandbox.control import Control
+from core.sandbox.errors import ApiError
+from core.sandbox.gate import Gate
 from core.sandbox.messages import Sent, count_tokens
 from core.sandbox.models import CATALOGUE, find_model
+from core.sandbox.paging import page
+from core.sandbox.sabotage import HangUp
 from core.sandbox.state import Sandbox
 from core.sandbox.stream import events
+from core.sandbox.wire import JsonResponse, error_response
 
-MEGABYTE = 1024 * 1024
-MOST_BYTES = 32 * MEGABYTE
-MOST_BATCH_BYTES = 256 * MEGABYTE
-MOST_ROWS, DEFAULT_ROWS = 1_000, 20
-_LIMIT = re.compile("[1-9][0-9]{0,3}")
 CHUNK_LINES = 200
 """Result lines that travel together."""
 
@@ -34,7 +33,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def application(sandbox: Sandbox, hang_up: HangUp) -> Gate:
     """The sandbox as an ASGI application."""
     api = _Api(sandbox)
-    control = _Control(sandbox)
     batches, batch = "/v1/messages/batches", "/v1/messages/batches/{id}"
     routes = [
         Route("/v1/messages", api.create_message, methods=["POST"]),
@@ -47,13 +45,7 @@ def application(sandbox: Sandbox, hang_up: HangUp) -> Gate:
         Route(f"{batch}/cancel", api.cancel_batch, methods=["POST"]),
         Route("/v1/models", api.list_models),
         Route("/v1/models/{id}", api.retrieve_model),
-        Route("/", control.about),
-        Route("/sandbox/bill", control.bill),
-        Route("/sandbox/log", control.log),
-        Route("/sandbox/clock", control.clock),
-        Route("/sandbox/clock", control.advance, methods=["POST"]),
-        Route("/sandbox/faults", control.script, methods=["POST"]),
-        Route("/sandbox/reset", control.reset, methods=["POST"]),
+        *Control(sandbox).routes(),
     ]
     handlers = {ApiError: _answer_error, HTTPException: _answer_http_error}
     return Gate(Starlette(routes=routes, exception_handlers=handlers), sandbox, hang_up)
@@ -66,152 +58,82 @@ class _Api:
         self._sandbox = sandbox
 
     async def create_message(self, request: Request) -> Response:
-        params = await _json_object(request, MOST_BYTES)
+        params = await read_object(request)
         now = self._sandbox.clock.now()
-        sent = Sent(self._sandbox.new_id("msg"), request.headers["anthropic-version"], now, now)
-        message = self._sandbox.messages.create(params, sent)
+        version, betas = _version(request)
+        sent = Sent(self._sandbox.new_id("msg"), version, now, now, request.scope["workspace"], betas)
+        answer = self._sandbox.messages.create(params, sent)
         if params.get("stream"):
-            return StreamingResponse(events(message), media_type="text/event-stream")
-        return JsonResponse(message)
+            return StreamingResponse(
+                _sent_one_by_one(events(answer.message, answer.first_usage)), media_type="text/event-stream"
+            )
+        return JsonResponse(answer.message)
 
     async def count_tokens(self, request: Request) -> Response:
-        params = await _json_object(request, MOST_BYTES)
-        return JsonResponse({"input_tokens": count_tokens(params, request.headers["anthropic-version"])})
+        params = await read_object(request)
+        return JsonResponse({"input_tokens": count_tokens(params, *_version(request), self._sandbox.clock.now())})
 
     async def create_batch(self, request: Request) -> Response:
-        body = await _json_object(request, MOST_BATCH_BYTES)
-        now = self._sandbox.clock.now()
-        batch = self._sandbox.batches.create(body, request.headers["anthropic-version"], now)
+        intake = await read_batch(request)
+        now, batches = self._sandbox.clock.now(), self._sandbox.batches
+        self._sandbox.account.check_queue(batches.waiting(now), len(intake.items))
+        batch = batches.create(intake, request.scope["workspace"], *_version(request), now)
         return JsonResponse(batch.show(now, _base_url(request)))
 
     async def list_batches(self, request: Request) -> Response:
         now = self._sandbox.clock.now()
-        shown = [batch.show(now, _base_url(request)) for batch in self._sandbox.batches.newest_first(now)]
-        return JsonResponse(_page(shown, request.query_params))
+        rows = await self._sandbox.batches.newest_first(request.scope["workspace"], now)
+        return JsonResponse(page([batch.show(now, _base_url(request)) for batch in rows], request.query_params))
 
     async def retrieve_batch(self, request: Request) -> Response:
         now = self._sandbox.clock.now()
-        batch = self._sandbox.batches.get(request.path_params["id"], now)
+        batch = await self._sandbox.batches.get(*_batch_of(request), now)
         return JsonResponse(batch.show(now, _base_url(request)))
 
     async def batch_results(self, request: Request) -> Response:
-        lines = self._sandbox.batches.results(request.path_params["id"], self._sandbox.clock.now())
+        lines = await self._sandbox.batches.results(*_batch_of(request), self._sandbox.clock.now())
         return StreamingResponse(_chunks(lines), media_type="application/x-jsonl")
 
     async def cancel_batch(self, request: Request) -> Response:
         now = self._sandbox.clock.now()
-        batch = self._sandbox.batches.cancel(request.path_params["id"], now)
+        batch = await self._sandbox.batches.cancel(*_batch_of(request), now)
         return JsonResponse(batch.show(now, _base_url(request)))
 
     async def delete_batch(self, request: Request) -> Response:
-        batch_id = request.path_params["id"]
-        self._sandbox.batches.delete(batch_id, self._sandbox.clock.now())
-        return JsonResponse({"id": batch_id, "type": "message_batch_deleted"})
+        await self._sandbox.batches.delete(*_batch_of(request), self._sandbox.clock.now())
+        return JsonResponse({"id": request.path_params["id"], "type": "message_batch_deleted"})
 
     async def list_models(self, request: Request) -> Response:
-        query = request.query_params
+        query, now = request.query_params, self._sandbox.clock.now()
         stages = query.getlist("lifecycle") + query.getlist("lifecycle[]") or ["active", "deprecated"]
-        shown = [model.info() for model in CATALOGUE.values() if model.lifecycle in stages]
-        return JsonResponse(_page(shown, query))
+        shown = [model.info(now) for model in CATALOGUE.values() if model.lifecycle(now) in stages]
+        return JsonResponse(page(shown, query))
 
     async def retrieve_model(self, request: Request) -> Response:
         model = find_model(request.path_params["id"])
         if model is None:
             raise ApiError(404, f"model: {request.path_params['id']}")
-        return JsonResponse(model.info())
+        return JsonResponse(model.info(self._sandbox.clock.now()))
 
 
-class _Control:
-    """The endpoints that only a sandbox has."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-
-    async def about(self, _request: Request) -> Response:
-        return JsonResponse({"sandbox": True, "what": "Halfprice's loopback stand-in for the Claude API"})
-
-    async def bill(self, _request: Request) -> Response:
-        self._sandbox.batches.settle(self._sandbox.clock.now())
-        return JsonResponse(self._sandbox.bill.report())
-
-    async def log(self, _request: Request) -> Response:
-        return JsonResponse(list(self._sandbox.log))
-
-    async def clock(self, _request: Request) -> Response:
-        clock = self._sandbox.clock
-        return JsonResponse({"now": clock.now().isoformat().replace("+00:00", "Z"), "speed": clock.speed})
-
-    async def advance(self, request: Request) -> Response:
-        seconds = (await _json_object(request, MOST_BYTES)).get("advance_s")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 1e9:
-            raise invalid("advance_s: Input should be a number of seconds from 0 on")
-        self._sandbox.clock.advance(seconds)
-        return await self.clock(request)
-
-    async def script(self, request: Request) -> Response:
-        waiting = self._sandbox.faults.add(await _json(request, MOST_BYTES))
-        return JsonResponse({"waiting": len(waiting)})
-
-    async def reset(self, _request: Request) -> Response:
-        self._sandbox.reset()
-        return JsonResponse({"sandbox": True})
+async def _sent_one_by_one(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Parts for a response; made where the sandbox runs, so that it is never in two threads."""
+    for part in parts:
+        yield part
 
 
-async def _json_object(request: Request, most: int) -> dict[str, Any]:
-    document = await _json(request, most)
-    if not isinstance(document, dict):
-        raise invalid("The request body should be a JSON object")
-    return document
+async def _chunks(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while chunk := b"".join(islice(lines, CHUNK_LINES)):
+        yield chunk
 
 
-async def _json(request: Request, most: int) -> object:
-    body, size = bytearray(), 0
-    async for chunk in request.stream():  # to its end: a client that still sends would not see the answer
-        size += len(chunk)
-        if size <= most:
-            body += chunk
-    if size > most:
-        raise ApiError(413, "Request exceeds the maximum size")
-    try:
-        document: object = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
-        raise invalid("The request body is not valid JSON") from None
-    return document
+def _version(request: Request) -> tuple[str, str]:
+    """The API version and the betas that a request asks for."""
+    return request.headers["anthropic-version"], request.headers.get("anthropic-beta", "")
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _page(rows: Sequence[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
-    """A page of a list, as `limit`, `after_id` and `before_id` ask for it."""
-    limit = query.get("limit", str(DEFAULT_ROWS))
-    if not _LIMIT.fullmatch(limit) or int(limit) > MOST_ROWS:
-        raise invalid(f"limit: Input should be a number from 1 to {MOST_ROWS}")
-    position = {row["id"]: n for n, row in enumerate(rows)}
-    for name in ("after_id", "before_id"):
-        if name in query and query[name] not in position:
-            raise invalid(f"{name}: {query[name]} is not known")
-    if "before_id" in query:
-        end = position[query["before_id"]]
-        start = max(end - int(limit), 0)
-        more = start > 0
-    else:
-        start = position[query["after_id"]] + 1 if "after_id" in query else 0
-        end = start + int(limit)
-        more = end < len(rows)
-    data = list(rows[start:end])
-    return {
-        "data": data,
-        "has_more": more,
-        "first_id": data[0]["id"] if data else None,
-        "last_id": data[-1]["id"] if data else None,
-    }
-
-
-def _chunks(lines: Sequence[bytes]) -> Iterator[bytes]:
-    for start in range(0, len(lines), CHUNK_LINES):
-        yield b"".join(lines[start : start + CHUNK_LINES])
+def _batch_of(request: Request) -> tuple[str, str]:
+    return request.path_params["id"], request.scope["workspace"]
 
 
 def _base_url(request: Request) -> str:

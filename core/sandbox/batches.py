@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from random import Random
 from statistics import NormalDist
 from typing import Any
 
+from core.sandbox.batch_run import BatchRun, Timing
 from core.sandbox.clock import iso
 from core.sandbox.errors import ApiError, invalid
-from core.sandbox.messages import Messages, Sent
+from core.sandbox.fates import Fate, Fates, read_fate
+from core.sandbox.intake import BatchIntake
+from core.sandbox.messages import Messages
 
-MOST_REQUESTS = 100_000
 LIFETIME = timedelta(hours=24)
 RETENTION = timedelta(days=29)
 """How long after `created_at` results can be read."""
-LANES = 8
-"""Items of a batch that run at the same time; they do not share what they write into the prompt cache."""
 CANCELING = timedelta(seconds=30)
 """The longest that a cancellation takes."""
 
@@ -32,23 +30,27 @@ _TAIL = 1.4
 _FASTEST_SECONDS = 20.0
 _SPREAD = 0.25
 
-_CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _OUTCOMES = ("succeeded", "errored", "canceled", "expired")
 
 
 @dataclass(slots=True)
 class Batch:
-    """One batch; its items run one after the other through LANES lanes, and it ends when the last one does."""
+    """One batch of `size` items; `run` has them until they have ended, and then their result lines."""
 
     id: str
-    version: str
+    workspace: str
     created_at: datetime
     duration: timedelta
-    requests: list[dict[str, Any]]
-    size: int
+    fate: Fate
+    run: BatchRun
     cancel_initiated_at: datetime | None = None
-    lines: list[bytes] | None = None
+    settled: bool = False
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_OUTCOMES, 0))
+
+    @property
+    def size(self) -> int:
+        """How many items it has."""
+        return self.run.size
 
     @property
     def expires_at(self) -> datetime:
@@ -58,10 +60,14 @@ class Batch:
     @property
     def ends_at(self) -> datetime:
         """When the batch ends as things stand."""
-        natural = min(self.created_at + self.duration, self.expires_at)
+        never = self.fate.expire > 0 or self.run.never_end
+        natural = self.expires_at if never else min(self.created_at + self.duration, self.expires_at)
         if self.cancel_initiated_at is None:
             return natural
-        return min(natural, self.cancel_initiated_at + min(self.duration / 20, CANCELING))
+        takes = min(self.duration / 20, CANCELING)
+        if self.fate.cancel_seconds is not None:
+            takes = timedelta(seconds=self.fate.cancel_seconds)
+        return min(natural, self.cancel_initiated_at + takes)
 
     def status(self, now: datetime) -> str:
         """`in_progress`, `canceling` or `ended`."""
@@ -73,6 +79,7 @@ class Batch:
         """The batch as the API answers it: every count but `processing` stays 0 until the end."""
         status = self.status(now)
         archived_at = self.created_at + RETENTION
+        has_results = status == "ended" and now < archived_at
         return {
             "id": self.id,
             "type": "message_batch",
@@ -83,141 +90,118 @@ class Batch:
             "ended_at": iso(self.ends_at) if status == "ended" else None,
             "cancel_initiated_at": iso(self.cancel_initiated_at),
             "archived_at": iso(archived_at) if now >= archived_at else None,
-            "results_url": f"{base_url}/v1/messages/batches/{self.id}/results" if status == "ended" else None,
+            "results_url": f"{base_url}/v1/messages/batches/{self.id}/results" if has_results else None,
         }
 
 
 class Batches:
-    """The Message Batches API without its transport."""
+    """The Message Batches API without its transport; a batch of another workspace is none."""
 
-    def __init__(self, messages: Messages, seed: str, batch_seconds: float | None) -> None:
+    def __init__(self, messages: Messages, seed: str, batch_seconds: float | None, fates: Fates) -> None:
+        self.fates = fates
         self._messages = messages
         self._seed = seed
         self._batch_seconds = batch_seconds
         self._batches: dict[str, Batch] = {}  # oldest first
         self._created = 0
+        self._settling = asyncio.Lock()
 
-    def create(self, body: Mapping[str, Any], version: str, now: datetime) -> Batch:
-        """Accept a batch; only its envelope is checked, its parameters when it runs."""
-        requests = _check_envelope(body)
+    def create(self, intake: BatchIntake, workspace: str, version: str, betas: str, now: datetime) -> Batch:
+        """Accept a batch; its parameters are checked when it runs."""
         self._created += 1
         batch_id = f"msgbatch_sandbox_{self._seed}_{self._created:06d}"
-        batch = Batch(batch_id, version, now, self._duration(batch_id), requests, len(requests))
+        fate = self.fates.take(workspace, intake.first_id)
+        run = BatchRun(batch_id, intake, version, betas, workspace)
+        batch = Batch(batch_id, workspace, now, self._duration(batch_id, fate), fate, run)
         self._batches[batch_id] = batch
         return batch
 
-    def get(self, batch_id: str, now: datetime) -> Batch:
+    async def get(self, batch_id: str, workspace: str, now: datetime) -> Batch:
         """One batch as it is now."""
         batch = self._batches.get(batch_id)
-        if batch is None:
+        if batch is None or batch.workspace != workspace or _not_yet(batch.fate.missing_seconds, batch, now):
             raise ApiError(404, f"Message batch {batch_id} not found")
-        self._settle(batch, now)
+        await self._settle(batch, now)
         return batch
 
-    def newest_first(self, now: datetime) -> list[Batch]:
-        """Every batch as it is now, the newest first."""
-        self.settle(now)
-        return list(reversed(self._batches.values()))
+    async def newest_first(self, workspace: str, now: datetime) -> list[Batch]:
+        """Every batch of a workspace as it is now, the newest first."""
+        await self.settle(now)
+        return [
+            batch
+            for batch in reversed(self._batches.values())
+            if batch.workspace == workspace and not _not_yet(batch.fate.unlisted_seconds, batch, now)
+        ]
 
-    def settle(self, now: datetime) -> None:
+    async def everywhere(self, now: datetime) -> list[Batch]:
+        """Every batch of every workspace, listed or not, the oldest first."""
+        await self.settle(now)
+        return list(self._batches.values())
+
+    async def settle(self, now: datetime) -> None:
         """Run, and bill, the items of every batch that has ended by now."""
-        for batch in self._batches.values():
-            self._settle(batch, now)
+        for batch in list(self._batches.values()):
+            await self._settle(batch, now)
 
-    def results(self, batch_id: str, now: datetime) -> list[bytes]:
+    def waiting(self, now: datetime) -> int:
+        """Items in the processing queue, over all workspaces."""
+        return sum(batch.size for batch in self._batches.values() if now < batch.ends_at)
+
+    async def results(self, batch_id: str, workspace: str, now: datetime) -> Iterator[bytes]:
         """The result lines of an ended batch, in an order of their own."""
-        batch = self.get(batch_id, now)
+        batch = await self.get(batch_id, workspace, now)
         if now >= batch.created_at + RETENTION:
             raise ApiError(404, f"The results of {batch_id} are no longer available: 29 days have passed")
-        if batch.lines is None:
+        if not batch.settled:
             raise ApiError(404, f"{batch_id} has no results yet: it has not ended")
-        return batch.lines
+        return batch.run.lines()
 
-    def cancel(self, batch_id: str, now: datetime) -> Batch:
+    async def cancel(self, batch_id: str, workspace: str, now: datetime) -> Batch:
         """Stop a batch soon; asking twice changes nothing."""
-        batch = self.get(batch_id, now)
+        batch = await self.get(batch_id, workspace, now)
         if batch.status(now) == "ended":
             raise invalid(f"{batch_id} has already ended")
         batch.cancel_initiated_at = batch.cancel_initiated_at or now
         return batch
 
-    def delete(self, batch_id: str, now: datetime) -> None:
+    async def delete(self, batch_id: str, workspace: str, now: datetime) -> None:
         """Forget a batch that has ended."""
-        batch = self.get(batch_id, now)
+        batch = await self.get(batch_id, workspace, now)
         if batch.status(now) != "ended":
             raise invalid(f"{batch_id} cannot be deleted before it has ended; cancel it first")
         del self._batches[batch_id]
 
-    def _duration(self, batch_id: str) -> timedelta:
+    def script(self, document: dict[str, Any], now: datetime) -> int:
+        """Script the fate of the next batches or, with an `id`, of one that still runs; returns how many wait."""
+        rest = {name: value for name, value in document.items() if name != "id"}
+        fate = read_fate(rest)
+        if "id" not in document:
+            return self.fates.add(fate)
+        batch = self._batches.get(document["id"])
+        if batch is None or batch.status(now) == "ended":
+            raise invalid(f"batches: {document['id']!r} is no batch that still runs")
+        batch.fate = replace(batch.fate, **rest)
+        batch.duration = self._duration(batch.id, batch.fate)
+        return 0
+
+    def _duration(self, batch_id: str, fate: Fate) -> timedelta:
+        if fate.seconds is not None:
+            return timedelta(seconds=fate.seconds)
         chance = (int.from_bytes(sha256(batch_id.encode()).digest()[:6], "big") + 0.5) / 2**48
         if self._batch_seconds is not None:
             return timedelta(seconds=self._batch_seconds * (1 + _SPREAD * (2 * chance - 1)))
         tail = math.exp(_TAIL * NormalDist().inv_cdf(chance))
         return timedelta(seconds=max(TYPICAL_SECONDS * tail, _FASTEST_SECONDS))
 
-    def _settle(self, batch: Batch, now: datetime) -> None:
-        if batch.lines is not None or batch.status(now) != "ended":
+    async def _settle(self, batch: Batch, now: datetime) -> None:
+        if batch.settled or batch.status(now) != "ended":
             return
-        results = [(request["custom_id"], self._run(batch, n)) for n, request in enumerate(batch.requests)]
-        for _, result in results:
-            batch.counts[result["type"]] += 1
-        lines = [json.dumps({"custom_id": name, "result": result}).encode() + b"\n" for name, result in results]
-        batch.lines = _reordered(lines, batch.id)
-        batch.requests = []
-
-    def _run(self, batch: Batch, n: int) -> dict[str, Any]:
-        """The result of one item; it ends at its share of the duration and began LANES items before."""
-        step = batch.duration / batch.size
-        ended_at = batch.created_at + step * (n + 1)
-        began_at = max(ended_at - step * LANES, batch.created_at)
-        canceled_at = batch.cancel_initiated_at
-        if canceled_at and ended_at > canceled_at and (began_at > canceled_at or n % 2 == 0):
-            return {"type": "canceled"}  # of those in flight every second one still finishes
-        if ended_at > batch.expires_at:
-            return {"type": "expired"}
-        message_id = f"msg_sandbox_{batch.id.removeprefix('msgbatch_sandbox_')}_{n + 1:06d}"
-        try:
-            sent = Sent(message_id, batch.version, began_at, ended_at, batch=True)
-            return {"type": "succeeded", "message": self._messages.create(batch.requests[n]["params"], sent)}
-        except ApiError as error:
-            return {"type": "errored", "error": error.body(f"req_sandbox_{message_id.removeprefix('msg_sandbox_')}")}
+        async with self._settling:  # one after the other, so that they share the prompt cache in one order
+            timing = Timing(batch.created_at, batch.duration, batch.cancel_initiated_at, batch.expires_at)
+            fated = batch.fate.outcomes(batch.id, batch.size)
+            batch.counts |= await batch.run.finish(self._messages, timing, fated)
+            batch.settled = True
 
 
-def _check_envelope(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    for name in body:
-        if name != "requests":
-            raise invalid(f"{name}: Extra inputs are not permitted")
-    requests = body.get("requests")
-    if not isinstance(requests, list):
-        raise invalid("requests: Field required" if requests is None else "requests: Input should be a valid list")
-    if not requests:
-        raise invalid("requests: List should have at least 1 item after validation, not 0")
-    if len(requests) > MOST_REQUESTS:
-        raise invalid(f"requests: List should have at most {MOST_REQUESTS} items after validation, not {len(requests)}")
-    seen: set[str] = set()
-    for custom_id in map(_check_item, range(len(requests)), requests):
-        if custom_id in seen:
-            raise invalid(f"requests: custom_id must be unique, '{custom_id}' is not")
-        seen.add(custom_id)
-    return requests
-
-
-def _check_item(n: int, item: object) -> str:
-    if not isinstance(item, dict):
-        raise invalid(f"requests.{n}: Input should be a valid dictionary")
-    custom_id = item.get("custom_id")
-    if not isinstance(custom_id, str) or not _CUSTOM_ID.fullmatch(custom_id):
-        raise invalid(f"requests.{n}.custom_id: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'")
-    if not isinstance(item.get("params"), dict):
-        raise invalid(f"requests.{n}.params: Input should be a valid dictionary")
-    for name in item:
-        if name not in ("custom_id", "params"):
-            raise invalid(f"requests.{n}.{name}: Extra inputs are not permitted")
-    return custom_id
-
-
-def _reordered(lines: list[bytes], seed: str) -> list[bytes]:
-    """The lines in another order, always the same for a batch."""
-    mixed = list(lines)
-    Random(seed).shuffle(mixed)  # noqa: S311 (an order, not a secret)
-    return mixed[::-1] if mixed == lines else mixed
+def _not_yet(seconds: float, batch: Batch, now: datetime) -> bool:
+    return seconds > 0 and now < batch.created_at + timedelta(seconds=seconds)

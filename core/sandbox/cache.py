@@ -26,6 +26,24 @@ class Tokens:
     written_5m: int = 0
     written_1h: int = 0
 
+    def __add__(self, other: Tokens) -> Tokens:
+        """The tokens of two steps together."""
+        return Tokens(
+            self.uncached + other.uncached,
+            self.read + other.read,
+            self.written_5m + other.written_5m,
+            self.written_1h + other.written_1h,
+        )
+
+    def after(self, more: int) -> Tokens:
+        """The prompt of the next step inside the same answer: what was cached is read, the rest has grown."""
+        return Tokens(self.uncached + more, self.read + self.written_5m + self.written_1h)
+
+    @property
+    def prompt(self) -> int:
+        """The size of the whole prompt."""
+        return self.uncached + self.read + self.written_5m + self.written_1h
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -40,16 +58,17 @@ class PromptCache:
     def __init__(self) -> None:
         self._entries: dict[bytes, _Entry] = {}
 
-    def use(self, prompt: Prompt, speed: str, at: datetime, ready_at: datetime) -> Tokens:
+    def use(self, prompt: Prompt, apart: str, at: datetime, ready_at: datetime) -> Tokens:
         """Send a prompt at a time: read the longest known prefix, write the marked ones that are new.
 
-        What it writes can be read from `ready_at` on: requests that run at the same time do not share.
+        Prompts for another model, or with another `apart`, share nothing. What it writes can be read from `ready_at`
+        on: requests that run at the same time do not share.
         """
         segments, sizes = prompt.segments, prompt.sizes
         marks = [n for n, segment in enumerate(segments) if segment.ttl and sizes[n] >= prompt.model.cache_from]
         if not marks:
             return Tokens(prompt.tokens)
-        keys = _prefix_keys(segments, f"{prompt.model.id} {speed}")
+        keys = _prefix_keys(segments, f"{prompt.model.id} {apart}")
         hit = self._longest_hit(keys, marks, at)
         read = sizes[hit] if hit is not None else 0
         written = {"5m": 0, "1h": 0}

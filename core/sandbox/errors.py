@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 # platform.claude.com/docs/en/api/errors
@@ -22,13 +23,26 @@ TYPES = {
 
 
 class ApiError(Exception):
-    """A request that is answered with an error; `type` is the API's name for it."""
+    """A request that is answered with an error.
 
-    def __init__(self, status: int, message: str, type: str | None = None) -> None:
+    `type` is the API's name for it, `code` the stable name of its cause, by which the SDK tells its typed errors
+    apart (None: it has none); `headers` go with the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        type: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.type = type or TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
+        self.code = code
+        self.headers = dict(headers or {})
 
     def body(self, request_id: str) -> dict[str, Any]:
         """The error as the API writes it.
@@ -36,11 +50,10 @@ class ApiError(Exception):
         >>> ApiError(404, "model: claude-none").body("req_sandbox_1")["error"]
         {'type': 'not_found_error', 'message': 'model: claude-none'}
         """
-        return {
-            "type": "error",
-            "error": {"type": self.type, "message": self.message},
-            "request_id": request_id,
-        }
+        error: dict[str, Any] = {"type": self.type, "message": self.message}
+        if self.code is not None:
+            error["details"] = {"error_code": self.code}
+        return {"type": "error", "error": error, "request_id": request_id}
 
 
 def invalid(message: str) -> ApiError:

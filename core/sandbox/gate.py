@@ -1,22 +1,24 @@
-"""The way in: numbers, logs and authenticates each request, and makes its scripted fault happen."""
+"""The way in: numbers, logs, authenticates and admits each request, or hands it to its fault."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import re
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.sandbox.clock import iso
 from core.sandbox.errors import ApiError, invalid
 from core.sandbox.faults import Fault
+from core.sandbox.sabotage import HangUp, Sabotage
 from core.sandbox.state import Sandbox
 from core.sandbox.validate import API_VERSIONS
+from core.sandbox.wire import discard, error_response
 
-HangUp = Callable[[tuple[str, int]], None]
-"""Ends the connection with a client, once what was sent has left."""
+DEFAULT_WORKSPACE = "wrkspc_sandbox_default"
+_KEY_OF_A_WORKSPACE = re.compile(r"[^@]*@(\*|[a-zA-Z0-9_-]{1,64})")
+_WORKSPACE = re.compile(r"wrkspc_sandbox_[a-zA-Z0-9_-]{1,64}")
 
 
 class Gate:
@@ -34,34 +36,28 @@ class Gate:
         if not scope["path"].startswith("/v1/"):
             await self._app(scope, receive, answer.send)
             return
+        at = self._sandbox.clock.now()
         fault = self._sandbox.faults.take(scope["method"], scope["path"])
         try:
-            await self._serve(fault, scope, receive, answer)
+            if fault is None:
+                await self._serve(scope, receive, answer.send)
+            else:
+                sabotage = Sabotage(fault, answer.request_id, self._hang_up)
+                await sabotage.serve(self._serve, scope, receive, answer.send)
         finally:
-            self._sandbox.log.append(_entry(scope, answer, fault))
+            self._sandbox.log.append({"at": iso(at), **_entry(scope, answer, fault)})
 
-    async def _serve(self, fault: Fault | None, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        app = self._app_for(Headers(scope=scope), answer.request_id)
-        if fault is None:
-            await app(scope, receive, answer.send)
-            return
-        held = _Held()
-        await (app if fault.takes_effect else _ignore)(scope, receive, held.send)
-        if fault.kind == "status":
-            await error_response(fault.error, answer.request_id, fault.headers)(scope, receive, answer.send)
-            return
-        if fault.kind == "truncate":
-            await held.release(answer.send, fault.bytes)
-        self._hang_up(scope["client"])
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    def _app_for(self, headers: Headers, request_id: str) -> ASGIApp:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            _authenticate(headers)
+            scope["workspace"] = authenticated_workspace(Headers(scope=scope))
+            if self._sandbox.account.minds_spending(scope["method"], scope["path"]):
+                await self._sandbox.batches.settle(self._sandbox.clock.now())
+            extra = self._sandbox.account.admit(scope["method"], scope["path"])
         except ApiError as error:
-            return _refusing(error_response(error, request_id))
-        return self._app
+            await discard(scope, receive, send)
+            await error_response(error, scope["request_id"])(scope, receive, send)
+            return
+        await self._app(scope, receive, _with_headers(send, {"anthropic-workspace-id": scope["workspace"], **extra}))
 
 
 class _Answer:
@@ -70,66 +66,29 @@ class _Answer:
     def __init__(self, send: Send, request_id: str) -> None:
         self.request_id = request_id
         self.status: int | None = None
-        self._send = send
+        self._send = _with_headers(send, {"request-id": request_id, "x-halfprice-sandbox": "1"})
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["request-id"] = self.request_id
-            headers["x-halfprice-sandbox"] = "1"
         await self._send(message)
 
 
-class _Held:
-    """Holds an answer back."""
-
-    def __init__(self) -> None:
-        self._start: Message = {"type": "http.response.start", "status": 200, "headers": []}
-        self._body = bytearray()
-
-    async def send(self, message: Message) -> None:
+def _with_headers(send: Send, extra: dict[str, str]) -> Send:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._start = message
-        else:
-            self._body += message.get("body", b"")
+            MutableHeaders(scope=message).update(extra)
+        await send(message)
 
-    async def release(self, send: Send, most: int) -> None:
-        """Send it after all, but only the first bytes of its body."""
-        await send(self._start)
-        await send({"type": "http.response.body", "body": bytes(self._body[:most]), "more_body": True})
+    return send_with_headers
 
 
-class JsonResponse(Response):
-    """A JSON answer in ASCII, because what a request held may come back in it, half a surrogate pair, too."""
+def authenticated_workspace(headers: Headers) -> str:
+    """The workspace that the key of a request belongs to; ApiError without a key, or for another workspace.
 
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """The body."""
-        return json.dumps(content, separators=(",", ":")).encode()
-
-
-def error_response(error: ApiError, request_id: str, headers: dict[str, str] | None = None) -> JsonResponse:
-    """An error as the API answers it."""
-    return JsonResponse(error.body(request_id), error.status, headers)
-
-
-def _refusing(response: JsonResponse) -> ASGIApp:
-    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        await _ignore(scope, receive, send)
-        await response(scope, receive, send)
-
-    return refuse
-
-
-async def _ignore(_scope: Scope, receive: Receive, _send: Send) -> None:
-    """Read a request to its end: a client that still sends would not see the answer."""
-    while (await receive()).get("more_body"):
-        pass
-
-
-def _authenticate(headers: Headers) -> None:
+    Any key will do. `name@b` belongs to the workspace `wrkspc_sandbox_b`; `name@*` belongs to all of them, and the
+    header `anthropic-workspace-id` chooses one; any other belongs to the default one.
+    """
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     key = headers.get("x-api-key") or (bearer.strip() if scheme.lower() == "bearer" else "")
     if not key:
@@ -141,6 +100,21 @@ def _authenticate(headers: Headers) -> None:
         raise invalid("anthropic-version: header is required")
     if version not in API_VERSIONS:
         raise invalid(f"anthropic-version: {version!r} is not a valid version")
+    return _workspace(key, headers.get("anthropic-workspace-id"))
+
+
+def _workspace(key: str, asked: str | None) -> str:
+    found = _KEY_OF_A_WORKSPACE.fullmatch(key)
+    if found is None and "@" in key:
+        raise ApiError(401, "invalid x-api-key: a workspace of the sandbox is named by letters, digits, - and _")
+    if found is not None and found[1] == "*":
+        if asked is None or not _WORKSPACE.fullmatch(asked):
+            raise invalid("anthropic-workspace-id: a key of several workspaces needs one, such as wrkspc_sandbox_a")
+        return asked
+    own = DEFAULT_WORKSPACE if found is None else f"wrkspc_sandbox_{found[1]}"
+    if asked not in (None, own):
+        raise ApiError(403, f"anthropic-workspace-id: this key belongs to {own}")
+    return own
 
 
 def _entry(scope: Scope, answer: _Answer, fault: Fault | None) -> dict[str, Any]:
@@ -149,6 +123,7 @@ def _entry(scope: Scope, answer: _Answer, fault: Fault | None) -> dict[str, Any]
         "request_id": answer.request_id,
         "method": scope["method"],
         "path": scope["path"],
+        "workspace": scope.get("workspace"),
         "status": answer.status,
         "retry_count": int(retries) if retries and retries.isdecimal() else None,
         "fault": None if fault is None else fault.kind,

@@ -7,6 +7,7 @@ import errno
 import http.client
 import json
 import socket
+import struct
 import threading
 import time
 from datetime import datetime
@@ -94,6 +95,28 @@ class Handle:
         """Make these faults happen, in this order; see `core.sandbox.faults`."""
         self.control("POST", "faults", list(faults))
 
+    def fail_at_random(self, **schedule: Any) -> None:
+        """Make faults happen by chance from now on; see `core.sandbox.random_faults`."""
+        self.control("POST", "faults", {"random": schedule})
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self.control("DELETE", "faults")
+
+    def script_batch(self, **fate: Any) -> None:
+        """Decide what becomes of the next batches or, with an `id`, of a running one; see `core.sandbox.fates`."""
+        self.control("POST", "batches", fate)
+
+    def batches(self) -> list[dict[str, Any]]:
+        """Every batch of every workspace, the oldest first, also those that the API does not show."""
+        rows: list[dict[str, Any]] = self.control("GET", "batches")
+        return rows
+
+    def account(self, **changes: Any) -> dict[str, Any]:
+        """How the account stands, after these changes; see `core.sandbox.account`."""
+        standing: dict[str, Any] = self.control("POST" if changes else "GET", "account", changes or None)
+        return standing
+
     def log(self) -> list[dict[str, Any]]:
         """Every API request served so far, in the order in which they were answered."""
         entries: list[dict[str, Any]] = self.control("GET", "log")
@@ -124,9 +147,15 @@ def serve_in_thread(
     start: datetime | None = None,
     speed: float = 1.0,
     batch_seconds: float | None = None,
+    missing_seconds: float = 0.0,
+    tier: str | None = None,
+    spend_limit_usd: str | None = None,
+    balance_usd: str | None = None,
+    fault_rate: float = 0.0,
 ) -> Handle:
     """A running sandbox on its own port (0: any free one), to be closed or used as a context; see `Options`."""
-    return Handle(port, Options(seed, start, speed, batch_seconds))
+    money = tier, spend_limit_usd, balance_usd
+    return Handle(port, Options(seed, start, speed, batch_seconds, missing_seconds, *money, fault_rate))
 
 
 def _listen(port: int) -> socket.socket:
@@ -147,9 +176,17 @@ class _Connections:
     def __init__(self) -> None:
         self._transports: dict[tuple[str, int], asyncio.Transport] = {}
 
-    def hang_up(self, client: tuple[str, int]) -> None:
-        """End a connection once what was sent has left."""
-        self._transports[client].close()
+    def hang_up(self, client: tuple[str, int], broken: bool) -> None:
+        """End a connection once what was sent has left, or break it: the client then reads a reset."""
+        transport = self._transports.get(client)
+        if transport is None:
+            return  # the client was faster
+        if broken:
+            linger = struct.pack("ii", 1, 0)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            transport.abort()
+        else:
+            transport.close()
 
     def protocol(self) -> type[asyncio.Protocol]:
         """uvicorn's HTTP protocol, which also notes its connections here."""

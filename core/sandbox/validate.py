@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
-from core.sandbox.errors import ApiError, invalid
-from core.sandbox.models import Model, find_model
+from core.sandbox.errors import invalid
+from core.sandbox.features import check_features
+from core.sandbox.models import Model, serving_model
 
 API_VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
 NO_SAMPLING_FROM = "2026-10-21"
@@ -16,10 +18,9 @@ NO_SAMPLING_FROM = "2026-10-21"
 _SAMPLING = ("temperature", "top_p", "top_k")
 _MOST_MARKS = 4
 _ROLES = ("user", "assistant", "system")
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _BLOCK_TYPES = re.compile(
     "text|image|document|thinking|redacted_thinking|tool_use|tool_result|server_tool_use|search_result|tool_reference|"
-    "container_upload|mcp_tool_use|compaction|(web_search|web_fetch|code_execution|bash_code_execution|"
+    "container_upload|mcp_tool_use|compaction|fallback|(advisor|web_search|web_fetch|code_execution|bash_code_execution|"
     "text_editor_code_execution|tool_search|mcp)_tool_result"
 )
 _TEXT_ONLY = re.compile("text")
@@ -42,7 +43,8 @@ _SHAPES: dict[str, tuple[type, str]] = {
     "container": (object, "value"),
     "context_management": (dict, "dictionary"),
     "diagnostics": (object, "value"),
-    "fallbacks": (list, "list"),
+    "fallbacks": (object, "value"),
+    "fallback_credit_token": (object, "value"),
     "mcp_servers": (list, "list"),
     "prefill": (object, "value"),
     "system": (object, "value"),
@@ -56,10 +58,10 @@ _CHOICES = {
 }
 
 
-def check_message(params: Mapping[str, Any], version: str) -> Model:
+def check_message(params: Mapping[str, Any], version: str, betas: str, now: datetime) -> Model:
     """The model of a well-formed Messages request; ApiError for anything the API refuses."""
     _require(params, ("model", "max_tokens", "messages"))
-    model = check_prompt(params, version)
+    model = check_prompt(params, version, betas, now)
     most = params["max_tokens"]
     if most < 1:
         raise invalid("max_tokens: Input should be greater than or equal to 1")
@@ -73,17 +75,15 @@ def check_message(params: Mapping[str, Any], version: str) -> Model:
     return model
 
 
-def check_prompt(params: Mapping[str, Any], version: str) -> Model:
-    """The model of a prompt that may be sent or counted."""
+def check_prompt(params: Mapping[str, Any], version: str, betas: str, now: datetime) -> Model:
+    """The model of a prompt that may be sent or counted; `betas` is the `anthropic-beta` header."""
     _require(params, ("model", "messages"))
     _check_shapes(params, version)
-    model = find_model(params["model"])
-    if model is None:
-        raise ApiError(404, f"model: {params['model']}")
+    model = serving_model(params["model"], now)
     _check_options(params, model)
     _check_system(params.get("system"))
     _check_messages(params["messages"], version)
-    _check_tools(params.get("tools") or [])
+    check_features(params, betas=betas, now=now)
     _check_cache_marks(params)
     return model
 
@@ -187,15 +187,6 @@ def _check_new_rules(role: str, content: list[dict[str, Any]], where: str) -> No
             raise invalid(f"{where}.content.{n}: document blocks are not permitted in assistant messages")
         if role == "user" and block["type"] == "text" and block.get("citations"):
             raise invalid(f"{where}.content.{n}.citations: Extra inputs are not permitted")
-
-
-def _check_tools(tools: list[Any]) -> None:
-    for n, tool in enumerate(tools):
-        if not isinstance(tool, dict):
-            raise invalid(f"tools.{n}: Input should be a valid dictionary")
-        name = tool.get("name")
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise invalid(f"tools.{n}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
 
 
 def _check_cache_marks(params: Mapping[str, Any]) -> None:
