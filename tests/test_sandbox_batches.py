@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
 import anthropic
 import pytest
 
 from core.sandbox import Handle
+from core.sandbox.errors import TYPES
+from core.sandbox.markers import FAILURES
 from tests.sandbox_server import (  # noqa: F401 (fixtures)
     BATCH_SECONDS,
     LONG_ENOUGH,
@@ -168,8 +171,134 @@ def test_results_are_gone_29_days_after_the_creation(sandbox: Handle, api: anthr
     sandbox.advance(60)
     kept = api.messages.batches.retrieve(batch.id)
     assert kept.archived_at == kept.created_at + timedelta(days=29)
+    assert kept.results_url is None
+    assert kept.request_counts.succeeded == 2
+    assert [listed.id for listed in api.messages.batches.list()] == [batch.id]
+    with pytest.raises(anthropic.NotFoundError, match="29 days have passed"):
+        api.get(f"/v1/messages/batches/{batch.id}/results", cast_to=object)
+
+
+def outcomes(api: anthropic.Anthropic, batch_id: str) -> Counter[str]:
+    return Counter(
+        line.result.error.error.type if line.result.type == "errored" else line.result.type
+        for line in api.messages.batches.results(batch_id)
+    )
+
+
+def test_a_batch_can_take_as_long_as_it_is_told(sandbox: Handle, api: anthropic.Anthropic) -> None:
+    sandbox.script_batch(seconds=5)
+    sandbox.script_batch(seconds=7_200, custom_id="^item-0$")
+    quick, slow, usual = (create_batch(api, items(1)).id for _ in range(3))
+    ends = {row["id"]: datetime.fromisoformat(row["ends_at"]) for row in sandbox.batches()}
+    assert ends[quick] - START < timedelta(seconds=40)
+    assert timedelta(hours=2) < ends[slow] - START < timedelta(hours=2, minutes=1)
+    assert timedelta(minutes=7) < ends[usual] - START < timedelta(minutes=14)
+    sandbox.script_batch(id=slow, seconds=0)
+    assert api.messages.batches.retrieve(slow).processing_status == "ended"
+
+
+def test_a_batch_can_be_stuck_until_it_expires(sandbox: Handle, api: anthropic.Anthropic) -> None:
+    sandbox.script_batch(expire=1)
+    batch = create_batch(api, items(3))
+    sandbox.advance(DAY - 60)
+    assert api.messages.batches.retrieve(batch.id).processing_status == "in_progress"
+    sandbox.advance(60)
+    assert outcomes(api, batch.id) == {"expired": 3}
+    assert sandbox.bill()["batch_items"] == 0
+
+
+def test_the_items_of_a_batch_end_as_they_are_told(sandbox: Handle, api: anthropic.Anthropic) -> None:
+    shares = {
+        "invalid_request_error": 0.1,
+        "authentication_error": 0.1,
+        "billing_error": 0.1,
+        "permission_error": 0.1,
+        "not_found_error": 0.1,
+        "rate_limit_error": 0.1,
+        "api_error": 0.1,
+        "timeout_error": 0.1,
+        "overloaded_error": 0.1,
+    }
+    sandbox.script_batch(errors=shares)
+    sandbox.script_batch(expire=0.3, errors={"request_too_large": 0.2})
+    every, some = create_batch(api, items(10)), create_batch(api, items(10))
+    sandbox.advance(DAY)
+    assert outcomes(api, every.id) == {**dict.fromkeys(shares, 1), "succeeded": 1}
+    assert outcomes(api, some.id) == {"expired": 3, "request_too_large": 2, "succeeded": 5}
+    assert sandbox.bill()["batch_items"] == 6
+
+
+@pytest.mark.parametrize(("marker", "kind"), {name: TYPES[status] for name, (status, _) in FAILURES.items()}.items())
+def test_an_item_can_ask_for_its_error(api: anthropic.Anthropic, sandbox: Handle, marker: str, kind: str) -> None:
+    text = f"[sandbox:{marker}:once] please"
+    ids = []
+    for _ in range(2):
+        ids.append(create_batch(api, [{"custom_id": "one", "params": params(text)}]).id)
+        sandbox.advance(LONG_ENOUGH)
+    assert [outcomes(api, batch_id) for batch_id in ids] == [{kind: 1}, {"succeeded": 1}]
+
+
+def test_an_item_can_ask_never_to_end(sandbox: Handle, api: anthropic.Anthropic) -> None:
+    requests = [*items(4), {"custom_id": "late", "params": params("[sandbox:expire] please")}]
+    batch, canceled = create_batch(api, requests), create_batch(api, requests)
+    sandbox.advance(DAY / 2)
+    api.messages.batches.cancel(canceled.id)
+    sandbox.advance(60)
+    assert outcomes(api, canceled.id) == {"succeeded": 4, "canceled": 1}
+    sandbox.advance(DAY / 2)
+    assert outcomes(api, batch.id) == {"succeeded": 4, "expired": 1}
+
+
+def test_a_cancellation_takes_its_time(sandbox: Handle, api: anthropic.Anthropic) -> None:
+    sandbox.script_batch(seconds=DAY / 2, cancel_seconds=3_600)
+    batch = create_batch(api, items(2))
+    api.messages.batches.cancel(batch.id)
+    sandbox.advance(3_500)
+    assert api.messages.batches.retrieve(batch.id).processing_status == "canceling"
+    sandbox.advance(100)
+    assert api.messages.batches.retrieve(batch.id).processing_status == "ended"
+
+
+def test_a_new_batch_can_be_missing_for_a_while(sandbox: Handle, api: anthropic.Anthropic) -> None:
+    sandbox.script_batch(missing_seconds=300, unlisted_seconds=600)
+    batch = create_batch(api, items(1))
     with pytest.raises(anthropic.NotFoundError):
-        api.messages.batches.results(batch.id)
+        api.messages.batches.retrieve(batch.id)
+    sandbox.advance(300)
+    assert api.messages.batches.retrieve(batch.id).id == batch.id
+    assert not api.messages.batches.list().data
+    sandbox.advance(300)
+    assert [listed.id for listed in api.messages.batches.list()] == [batch.id]
+
+
+BAD_FATES: list[dict[str, Any]] = [
+    {"colour": 1},
+    {"seconds": -1},
+    {"expire": 2},
+    {"expire": 0.6, "errors": {"api_error": 0.6}},
+    {"errors": {"x": 1}},
+    {"custom_id": "("},
+    {"times": 0},
+    {"id": "msgbatch_none"},
+]
+
+
+@pytest.mark.parametrize("fate", BAD_FATES)
+def test_a_fate_that_cannot_be_is_refused(sandbox: Handle, fate: Any) -> None:
+    with pytest.raises(ValueError, match="batches"):
+        sandbox.script_batch(**fate)
+
+
+def test_the_betas_of_a_batch_hold_for_its_items(sandbox: Handle, api: anthropic.Anthropic) -> None:
+    compact = {"edits": [{"type": "compact_20260112"}]}
+    item: Any = {"custom_id": "one", "params": params("[sandbox:compact]", context_management=compact)}
+    with_beta = api.beta.messages.batches.create(requests=[item], betas=["compact-2026-01-12"])
+    without = create_batch(api, [item])
+    sandbox.advance(LONG_ENOUGH)
+    (line,) = api.beta.messages.batches.results(with_beta.id)
+    assert line.result.type == "succeeded"
+    assert [entry.type for entry in line.result.message.usage.iterations or ()] == ["compaction", "message"]
+    assert outcomes(api, without.id) == {"invalid_request_error": 1}
 
 
 def test_batches_are_listed_newest_first_in_pages(api: anthropic.Anthropic) -> None:

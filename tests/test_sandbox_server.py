@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
+import urllib.request
+from contextlib import suppress
+from dataclasses import fields
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -11,6 +17,13 @@ import pytest
 
 from core.cli import main
 from core.sandbox import Handle
+from core.sandbox.account import TIERS, Standing
+from core.sandbox.control import Control
+from core.sandbox.fates import Fate
+from core.sandbox.fault_presets import PRESETS
+from core.sandbox.faults import Fault
+from core.sandbox.markers import NAMES
+from core.sandbox.state import Options, Sandbox
 from tests.sandbox_server import (  # noqa: F401 (fixtures)
     LONG_ENOUGH,
     START,
@@ -83,7 +96,46 @@ def test_a_port_in_use_is_one_sentence(sandbox: Handle) -> None:
         pass
 
 
-@pytest.mark.parametrize("words", [["--port", "70000"], ["--speed", "0"], ["--batch-seconds", "soon"]])
+def test_the_command_limits_the_account_and_fails_at_will() -> None:
+    words = ("--tier", "start", "--spend-limit", "0.25", "--balance", "5", "--faults", "1")
+    with sandbox_command("--port", "0", *words) as (_, url, _):
+        with (
+            anthropic.Anthropic(base_url=url, api_key="sandbox", max_retries=0) as api,
+            suppress(anthropic.APIError, ValueError),
+        ):
+            api.models.list()
+        account, log = read(f"{url}/sandbox/account"), read(f"{url}/sandbox/log")
+    assert (account["tier"], account["spend_limit_usd"], account["balance_usd"]) == ("start", "0.25", "5")
+    assert [bool(entry["fault"]) for entry in log] == [True]
+
+
+def read(url: str) -> Any:
+    with urllib.request.urlopen(url) as answer:
+        return json.load(answer)
+
+
+def test_the_documentation_names_all_that_can_be_asked_for() -> None:
+    text = (Path(__file__).parents[1] / "docs/sandbox.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"[a-z][a-z0-9_]+", text))
+    for record in (Fault, Fate, Standing):
+        assert {each.name for each in fields(record)} <= words
+    assert set(NAMES) | set(PRESETS) | set(TIERS) <= words
+    assert {str(route.path) for route in Control(Sandbox(Options())).routes()} <= set(
+        re.findall(r"`(?:\w+ )?(/\S*)`", text)
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--port", "70000"],
+        ["--speed", "0"],
+        ["--batch-seconds", "soon"],
+        ["--tier", "gold"],
+        ["--balance", "-5"],
+        ["--faults", "2"],
+    ],
+)
 def test_an_impossible_option_is_a_wrong_call(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["sandbox", *words])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import signal
 import threading
 import time
 
 DEFAULT_PORT = 8787
+_USD = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 
 
 def add_arguments(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -23,6 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser, _name: str) -> None:
         metavar="S",
         help="a batch typically takes S seconds on that clock; default: as real ones, mostly minutes, some hours",
     )
+    parser.add_argument(
+        "--tier", choices=("start", "build", "scale"), help="hold the account to the limits of this usage tier"
+    )
+    parser.add_argument("--spend-limit", type=_usd, metavar="USD", help="refuse what is sent after so much in a month")
+    parser.add_argument("--balance", type=_usd, metavar="USD", help="refuse what is sent after so much was used up")
+    parser.add_argument(
+        "--faults", type=_share, default=0.0, metavar="SHARE", help="let this share of requests fail, such as 0.1"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +44,16 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     # The ids of two runs must differ: a ledger that saw both would take the second run for the first.
     seed = f"{time.time_ns() // 1_000_000:x}"
-    with serve_in_thread(args.port, seed=seed, speed=args.speed, batch_seconds=args.batch_seconds) as sandbox:
+    with serve_in_thread(
+        args.port,
+        seed=seed,
+        speed=args.speed,
+        batch_seconds=args.batch_seconds,
+        tier=args.tier,
+        spend_limit_usd=args.spend_limit,
+        balance_usd=args.balance,
+        fault_rate=args.faults,
+    ) as sandbox:
         print(
             f"Halfprice sandbox: a stand-in for the Claude API on {sandbox.url}\n"
             "Its answers and its bill are made up; nothing leaves this machine. In another terminal:\n\n"
@@ -54,10 +73,28 @@ def _port(text: str) -> int:
 
 
 def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if not 0 < value <= 1e9:
         raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0.")
     return value
+
+
+def _share(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a share. Use a number from 0 to 1, such as 0.1.")
+    return value
+
+
+def _usd(text: str) -> str:
+    if not _USD.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not an amount in USD. Write it as 5 or 0.25.")
+    return text
+
+
+def _number(text: str) -> float:
+    """A number; what is none compares as no number does."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

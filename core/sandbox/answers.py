@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-LOOKED_AT = 800
+LOOKED_AT = 400
 """How many characters of the instructions and of the last message are looked at; the rest only counts as tokens."""
 
 _KINDS = {
@@ -75,7 +75,7 @@ def _text(content: str | list[dict[str, Any]]) -> str:
 
 def _kind(text: str) -> str:
     """The kind with the most of its words in the text, from two on; the first of equals."""
-    found = {kind: sum(word in text for word in words) for kind, words in _KINDS.items()}
+    found = {kind: sum(map(text.__contains__, words)) for kind, words in _KINDS.items()}
     best = max(found, key=lambda kind: found[kind])
     return best if found[best] > 1 else "other"
 

@@ -19,7 +19,7 @@ from core.sandbox.gate import Gate
 from core.sandbox.messages import Sent, count_tokens
 from core.sandbox.models import CATALOGUE, find_model
 from core.sandbox.paging import page
-from core.sandbox.sabotage import HangUp
+from core.sandbox.sabotage import Line
 from core.sandbox.state import Sandbox
 from core.sandbox.stream import events
 from core.sandbox.wire import JsonResponse, error_response
@@ -30,7 +30,7 @@ CHUNK_LINES = 200
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def application(sandbox: Sandbox, hang_up: HangUp) -> Gate:
+def application(sandbox: Sandbox, line: Line) -> Gate:
     """The sandbox as an ASGI application."""
     api = _Api(sandbox)
     batches, batch = "/v1/messages/batches", "/v1/messages/batches/{id}"
@@ -48,7 +48,7 @@ def application(sandbox: Sandbox, hang_up: HangUp) -> Gate:
         *Control(sandbox).routes(),
     ]
     handlers = {ApiError: _answer_error, HTTPException: _answer_http_error}
-    return Gate(Starlette(routes=routes, exception_handlers=handlers), sandbox, hang_up)
+    return Gate(Starlette(routes=routes, exception_handlers=handlers), sandbox, line)
 
 
 class _Api:

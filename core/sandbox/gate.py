@@ -6,12 +6,13 @@ import re
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.sandbox.clock import iso
 from core.sandbox.errors import ApiError, invalid
 from core.sandbox.faults import Fault
-from core.sandbox.sabotage import HangUp, Sabotage
+from core.sandbox.sabotage import Line, Sabotage
 from core.sandbox.state import Sandbox
 from core.sandbox.validate import API_VERSIONS
 from core.sandbox.wire import discard, error_response
@@ -24,10 +25,10 @@ _WORKSPACE = re.compile(r"wrkspc_sandbox_[a-zA-Z0-9_-]{1,64}")
 class Gate:
     """ASGI application around the sandbox's routes; `/sandbox` paths pass it without a key, a log entry or a fault."""
 
-    def __init__(self, app: ASGIApp, sandbox: Sandbox, hang_up: HangUp) -> None:
+    def __init__(self, app: ASGIApp, sandbox: Sandbox, line: Line) -> None:
         self._app = app
         self._sandbox = sandbox
-        self._hang_up = hang_up
+        self._line = line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -42,8 +43,10 @@ class Gate:
             if fault is None:
                 await self._serve(scope, receive, answer.send)
             else:
-                sabotage = Sabotage(fault, answer.request_id, self._hang_up)
+                sabotage = Sabotage(fault, answer.request_id, self._line)
                 await sabotage.serve(self._serve, scope, receive, answer.send)
+        except ClientDisconnect:
+            answer.status = None  # a client that is killed while it sends leaves a request that never was
         finally:
             self._sandbox.log.append({"at": iso(at), **_entry(scope, answer, fault)})
 

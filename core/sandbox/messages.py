@@ -36,12 +36,21 @@ class Sent:
     batch: bool = False
 
 
+_MANNER = ("service_tier", "inference_geo", "speed")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A message as the API answers it, and the usage with which a stream of it starts."""
+    """A message as the API answers it, and the steps behind it, in the order in which they ran."""
 
     message: dict[str, Any]
-    first_usage: dict[str, Any]
+    steps: tuple[Step, ...]
+
+    @property
+    def first_usage(self) -> dict[str, Any]:
+        """The usage with which a stream of it starts: of the first step, all that is known by then."""
+        usage = self.message["usage"]
+        return {**_counts(self.steps[:1]), **{name: usage[name] for name in _MANNER}}
 
 
 class Messages:
@@ -64,6 +73,7 @@ class Messages:
         credited, outcome = 0, None
         if params.get("fallback_credit_token") is not None and not sent.batch:
             credited, outcome = self._credits.redeem(params, prompt.model.id, sent.workspace, sent.at)
+            markers = replace(markers, refusals=markers.refusals[1:])  # the first one was for the model before
         speed = params.get("speed") or "standard"
         apart = f"{sent.workspace} {speed}"
         tag = sent.message_id.removeprefix("msg_")
@@ -71,8 +81,9 @@ class Messages:
             task(params, markers), prompt, lambda each: self._cache.use(each, apart, sent.at, sent.ready_at), tag
         )
         manner = _manner(params, prompt.model, sent, markers)
-        self._bill.add(_sale(turn, sent, manner, credited))
         usage = _usage(turn, manner, sent)
+        steps = turn.steps if "iterations" in usage else _together(turn.steps)
+        self._bill.add(_sale(turn, steps, sent, manner, credited))
         if outcome is not None:
             usage["fallback_credit"] = outcome
         message = {
@@ -88,7 +99,7 @@ class Messages:
         }
         if "context_management" in params:
             message["context_management"] = {"applied_edits": []}
-        return Answer(message, {**manner, **_counts(turn.steps[:1])})
+        return Answer(message, turn.steps)
 
     def _markers(self, prompt: Prompt) -> Markers:
         if not prompt.mentions(OPENING):
@@ -131,8 +142,13 @@ def _read(params: Mapping[str, Any], model: Model) -> Prompt:
         raise invalid("The request body is nested too deeply") from None
 
 
-def _sale(turn: Turn, sent: Sent, manner: Mapping[str, Any], credited: int) -> Sale:
-    steps = turn.steps
+def _together(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The steps of one model as one: what is not shown step by step is not charged step by step either."""
+    first = steps[0]
+    return (replace(first, tokens=total_tokens(steps), output=sum(step.output for step in steps)),)
+
+
+def _sale(turn: Turn, steps: tuple[Step, ...], sent: Sent, manner: Mapping[str, Any], credited: int) -> Sale:
     if credited:
         steps = (replace(steps[0], credited=credited), *steps[1:])
     return Sale(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
@@ -23,6 +23,14 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "most": lambda value: value is None or (isinstance(value, int) and value >= 0),
+    "prefix": lambda value: isinstance(value, str),
+    "seconds": lambda value: value is None or (isinstance(value, int | float) and value >= 0),
+    "headers": lambda value: isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()),
+}
+
+
 class RandomFaults:
     """Faults by chance: each request fails with probability `rate`, in one of the `kinds` (names of presets).
 
@@ -39,6 +47,8 @@ class RandomFaults:
         rate, kinds = schedule["rate"], schedule["kinds"]
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
             raise invalid(f"faults: rate = {rate!r} is not a probability")
+        if not all(_CHECKS[name](schedule[name]) for name in _CHECKS):
+            raise invalid(f"faults: {schedule} is not something a random schedule can be")
         if not isinstance(kinds, list) or not kinds or not set(kinds) <= set(PRESETS):
             raise invalid(f"faults: kinds can be {', '.join(PRESETS)}")
         self._schedule = schedule

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,17 +12,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.sandbox.faults import Fault
 from core.sandbox.wire import discard, error_response
 
-HangUp = Callable[[tuple[str, int], bool], None]
-"""Ends the connection with a client: once what was sent has left, or (True) by breaking it."""
+
+class Line(Protocol):
+    """The connections with the clients."""
+
+    def hang_up(self, client: tuple[str, int], *, broken: bool) -> None:
+        """End a connection once what was sent has left, or break it."""
+
+    async def wait(self, seconds: float) -> None:
+        """Let real time pass, unless the server is to stop."""
 
 
 class Sabotage:
     """One fault on its way through one request."""
 
-    def __init__(self, fault: Fault, request_id: str, hang_up: HangUp) -> None:
+    def __init__(self, fault: Fault, request_id: str, line: Line) -> None:
         self._fault = fault
         self._request_id = request_id
-        self._hang_up = hang_up
+        self._line = line
 
     async def serve(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request as far as the fault lets it go."""
@@ -33,16 +40,12 @@ class Sabotage:
             if fault.kind == "status":
                 await self._error()(scope, receive, send)
                 return
-        elif fault.kind == "delay":
-            await asyncio.sleep(fault.seconds)
-            await app(scope, receive, send)
-            return
         else:
-            meddler = _Meddler(fault, self._request_id, send)
+            meddler = _Meddler(fault, self._request_id, self._line, send)
             await app(scope, receive, meddler.send)
             if not meddler.broken:
                 return
-        self._hang_up(scope["client"], fault.ending == "reset")
+        self._line.hang_up(scope["client"], broken=fault.ending == "reset")
         while (await receive())["type"] != "http.disconnect":
             pass
 
@@ -56,11 +59,12 @@ class Sabotage:
 class _Meddler:
     """Passes an answer on until the fault begins; `broken` once its connection is to end."""
 
-    def __init__(self, fault: Fault, request_id: str, send: Send) -> None:
+    def __init__(self, fault: Fault, request_id: str, line: Line, send: Send) -> None:
         self.broken = False
         self._fault = fault
         self._kind = fault.kind
         self._request_id = request_id
+        self._line = line
         self._send = send
         self._sent = 0
         self._stalled = False
@@ -84,6 +88,8 @@ class _Meddler:
 
     async def _start(self, message: Message) -> None:
         headers = message["headers"]
+        if self._kind == "delay":
+            await self._line.wait(self._fault.seconds)
         if self._kind == "event" and not dict(headers).get(b"content-type", b"").startswith(b"text/event-stream"):
             self._kind = "none"  # there is no stream to put an event into
         if self._fault.ending == "clean":
@@ -103,7 +109,7 @@ class _Meddler:
 
     async def _pass(self, piece: bytes) -> None:
         if self._kind == "drip":
-            await asyncio.sleep(self._fault.seconds)
+            await self._line.wait(self._fault.seconds)
         await self._stall(at=self._sent)
         self._sent += len(piece)
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -111,7 +117,7 @@ class _Meddler:
     async def _stall(self, at: int) -> None:
         if self._kind == "stall" and not self._stalled and at >= self._fault.bytes:
             self._stalled = True
-            await asyncio.sleep(self._fault.seconds)
+            await self._line.wait(self._fault.seconds)
 
     async def _break_off(self) -> None:
         self._over = True

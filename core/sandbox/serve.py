@@ -42,9 +42,9 @@ class Handle:
         self._socket = _listen(port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
-        connections = _Connections()
+        self._connections = connections = _Connections()
         config = uvicorn.Config(
-            application(Sandbox(options), connections.hang_up),
+            application(Sandbox(options), connections),
             http=connections.protocol(),
             ws="none",
             loop="asyncio",
@@ -74,6 +74,7 @@ class Handle:
 
     def close(self) -> None:
         """Stop serving; twice is once."""
+        self._connections.closing = True
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
@@ -171,12 +172,19 @@ def _listen(port: int) -> socket.socket:
 
 
 class _Connections:
-    """The open connections by client, so that a fault can end one."""
+    """The open connections by client, so that a fault can end or hold one."""
 
     def __init__(self) -> None:
+        self.closing = False
         self._transports: dict[tuple[str, int], asyncio.Transport] = {}
 
-    def hang_up(self, client: tuple[str, int], broken: bool) -> None:
+    async def wait(self, seconds: float) -> None:
+        """Let real time pass, unless the server is to stop."""
+        until = time.monotonic() + seconds
+        while not self.closing and (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, 0.1))
+
+    def hang_up(self, client: tuple[str, int], *, broken: bool) -> None:
         """End a connection once what was sent has left, or break it: the client then reads a reset."""
         transport = self._transports.get(client)
         if transport is None:

@@ -24,21 +24,29 @@ class Spool:
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 (closed with this object)
         self._ends = array("Q", (0,))
+        self._at = 0  # where the file stands; a seek that changes nothing would still empty its buffer
         weakref.finalize(self, self._file.close)
 
     def append(self, piece: bytes) -> None:
         """Add a byte string at the end."""
-        self._file.seek(self._ends[-1])
+        self._go_to(self._ends[-1])
         self._file.write(piece)
-        self._ends.append(self._ends[-1] + len(piece))
+        self._at += len(piece)
+        self._ends.append(self._at)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
     def __getitem__(self, n: int) -> bytes:
         start, end = self._ends[n], self._ends[n + 1]
-        self._file.seek(start)
+        self._go_to(start)
+        self._at = end
         return self._file.read(end - start)
 
     def __iter__(self) -> Iterator[bytes]:
         return (self[n] for n in range(len(self)))
+
+    def _go_to(self, position: int) -> None:
+        if self._at != position:
+            self._file.seek(position)
+            self._at = position
