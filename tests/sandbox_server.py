@@ -1,7 +1,8 @@
 """The sandbox API and the real SDK for tests: a server, clients for it, requests to send.
 
-A test module imports `server_fixture`, `sandbox_fixture` and, for the SDK, `api_fixture`, which give it `sandbox` and
-`api`; or it makes a sandbox of its own with `a_sandbox()`, or starts the command with `sandbox_command()`.
+A test module imports `server_fixture`, `sandbox_fixture` and, for the SDK, `api_fixture` or `once_fixture`, which give
+it `sandbox`, `api` and `once`; or it makes a sandbox of its own with `a_sandbox()`, or starts the command with
+`sandbox_command()`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,13 @@ def sandbox_fixture(server: Handle) -> Handle:
 @pytest.fixture(name="api")
 def api_fixture(sandbox: Handle) -> Iterator[anthropic.Anthropic]:
     with client(sandbox) as each:
+        yield each
+
+
+@pytest.fixture(name="once")
+def once_fixture(sandbox: Handle) -> Iterator[anthropic.Anthropic]:
+    """A client that does not try again."""
+    with client(sandbox, max_retries=0, timeout=10) as each:
         yield each
 
 

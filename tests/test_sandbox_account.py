@@ -16,17 +16,11 @@ from tests.sandbox_server import (  # noqa: F401 (fixtures)
     client,
     create_batch,
     items,
+    once_fixture,
     params,
     sandbox_fixture,
     server_fixture,
 )
-
-
-@pytest.fixture(name="once")
-def once_fixture(sandbox: Handle) -> Any:
-    """A client that does not try again."""
-    with client(sandbox, max_retries=0) as each:
-        yield each
 
 
 def test_without_a_tier_nothing_is_limited(sandbox: Handle, api: anthropic.Anthropic) -> None:
@@ -86,7 +80,6 @@ def test_a_monthly_cap_lasts_until_the_first(sandbox: Handle, api: anthropic.Ant
     assert caught.value.status_code == 429
     assert "retry-after" not in caught.value.response.headers
     assert api.messages.batches.list().data == []  # what costs nothing goes on
-    sandbox.account(spent_usd="0")
     december = datetime(2026, 12, 1, tzinfo=UTC)
     sandbox.advance((december - sandbox.now()).total_seconds() + 1)
     assert sandbox.account()["month_usd"] == "0"

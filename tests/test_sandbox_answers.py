@@ -12,6 +12,7 @@ from anthropic.types.beta import BetaMessage
 from pydantic import BaseModel
 
 from core.sandbox import Handle
+from core.sandbox.schemas import example
 from tests.sandbox_server import (  # noqa: F401 (fixtures)
     LONG_ENOUGH,
     OPUS,
@@ -222,6 +223,34 @@ def test_an_answer_can_be_structured(api: anthropic.Anthropic) -> None:
     assert parsed == Review(stars=1, words=["sandbox"])
 
 
+NESTED = {"type": "object", "properties": {"inner": {"$ref": "#"}, "n": {"type": "integer"}}, "required": ["n"]}
+SCHEMAS: list[tuple[dict[str, Any], Any]] = [
+    ({"type": "object"}, {}),
+    ({"type": "object", "properties": {"a": {"enum": ["x", "y"]}, "b": {"const": 5}}}, {"a": "x", "b": 5}),
+    ({"type": "object", "properties": {"a": {"type": ["string", "null"], "minLength": 9}}}, {"a": "sandboxxx"}),
+    (
+        {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "boolean"}, "minItems": 2}}},
+        {"a": [True, True]},
+    ),
+    ({"type": "object", "properties": {"a": {"anyOf": [{"type": "number", "exclusiveMinimum": 1}]}}}, {"a": 2}),
+    ({"type": "object", "properties": {"a": {"type": "string", "maxLength": "many"}}}, {"a": "sandbox"}),
+    ({"type": "object", "properties": {"at": {"type": "string", "format": "date"}}}, {"at": "2026-11-23"}),
+]
+
+
+@pytest.mark.parametrize(("schema", "value"), SCHEMAS)
+def test_a_made_up_input_fits_its_schema(schema: dict[str, Any], value: Any) -> None:
+    assert example(schema) == value
+
+
+def test_a_schema_that_holds_itself_comes_to_an_end() -> None:
+    value, depth = example(NESTED), 0
+    while "inner" in value:
+        value, depth = value["inner"], depth + 1
+    assert value == {"n": 1}
+    assert 2 <= depth <= 12
+
+
 def test_an_answer_can_be_as_long_as_asked(api: anthropic.Anthropic) -> None:
     usage = api.messages.create(**params("[sandbox:tokens:150]")).usage
     assert (usage.output_tokens, usage.service_tier) == (150, "standard")
@@ -234,6 +263,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"thinking": {"type": "enabled", "budget_tokens": 2_000}}, "less than max_tokens"),
     ({"thinking": ADAPTIVE, "tools": [WEATHER], "tool_choice": {"type": "any"}}, "Thinking may not be enabled"),
     ({"tools": [{"name": "no_schema"}]}, "input_schema"),
+    ({"tools": [{"name": "a", "type": None, "input_schema": {"type": "string"}}]}, "input_schema.type"),
+    ({"tools": [{"name": "a", "type": 5}]}, "tools.0.type"),
     ({"tool_choice": {"type": "any"}}, "tool_choice"),
     ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "other"}}, "'other' not found"),
     ({"tools": [ADVISOR]}, "advisor_20260301"),
@@ -248,6 +279,8 @@ BAD_BETA: list[tuple[dict[str, Any], str]] = [
     ({"fallbacks": []}, "fallbacks"),
     ({"fallbacks": [{"model": "claude-none"}]}, "claude-none"),
     ({"fallbacks": [{"model": OPUS, "colour": "red"}]}, "fallbacks.0.colour"),
+    ({"fallbacks": [{"model": OPUS, "max_tokens": "5"}]}, "fallbacks.0.max_tokens"),
+    ({"context_management": {"edits": 5}}, "context_management.edits"),
     ({"fallbacks": [{"model": SONNET}], "model": OPUS, "speed": "fast"}, "fast mode"),
     ({"context_management": {"edits": [{"type": "clear_all"}]}}, "compact_20260112"),
     ({"fallback_credit_token": "made-up"}, "fallback_credit_token"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -20,6 +20,7 @@ from tests.sandbox_server import (  # noqa: F401 (fixtures)
     client,
     create_batch,
     items,
+    once_fixture,
     params,
     sandbox_fixture,
     server_fixture,
@@ -27,13 +28,6 @@ from tests.sandbox_server import (  # noqa: F401 (fixtures)
 
 LONG_ANSWER = "[sandbox:tokens:190] please"
 RESULTS = "^/v1/messages/batches/.*/results$"
-
-
-@pytest.fixture(name="once")
-def once_fixture(sandbox: Handle) -> Iterator[anthropic.Anthropic]:
-    """A client that does not try again."""
-    with client(sandbox, max_retries=0, timeout=10) as each:
-        yield each
 
 
 def ask(api: anthropic.Anthropic) -> object:

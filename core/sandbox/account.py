@@ -43,7 +43,7 @@ class Standing:
 
     `tier` is a name in TIERS (None: no limits at all). `spend_limit_usd` is the monthly limit that the owner set;
     `balance_usd` what was paid in advance, from which the bill from then on is taken; `empty_balance_status` is the
-    status with which an empty one is answered. `spent_usd` counts as spent this month beside the bill.
+    status with which an empty one is answered. `spent_usd` counts as spent beside the bill in the month it was set in.
     """
 
     tier: str | None = None
@@ -62,6 +62,7 @@ class AccountGuard:
         self._bill = bill
         self._clock = clock
         self._paid_at = 0
+        self._spent_in = (0, 0)
         self._minute: dict[str, deque[datetime]] = {}
 
     def change(self, document: Mapping[str, Any]) -> Standing:
@@ -73,6 +74,8 @@ class AccountGuard:
         self.standing = replace(self.standing, **document)
         if "balance_usd" in document:
             self._paid_at = self._bill.pico_usd
+        if "spent_usd" in document:
+            self._spent_in = _month_of(self._clock.now())
         return self.standing
 
     def show(self) -> dict[str, Any]:
@@ -146,10 +149,16 @@ class AccountGuard:
             raise ApiError(429, message, code="enforced_spend_limit_reached")
 
     def _month(self) -> int:
-        return self._bill.month_pico_usd(self._clock.now()) + read_usd(self.standing.spent_usd)
+        now = self._clock.now()
+        beside = read_usd(self.standing.spent_usd) if _month_of(now) == self._spent_in else 0
+        return self._bill.month_pico_usd(now) + beside
 
     def _balance(self, paid: str) -> int:
         return read_usd(paid) - (self._bill.pico_usd - self._paid_at)
+
+
+def _month_of(moment: datetime) -> tuple[int, int]:
+    return moment.year, moment.month
 
 
 def _pool(method: str, path: str) -> str | None:

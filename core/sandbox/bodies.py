@@ -44,13 +44,13 @@ async def read_batch(request: Request) -> BatchIntake:
     intake, size, problem = BatchIntake(), 0, None
     async for chunk in request.stream():
         size += len(chunk)
-        if problem is None:
+        if size > MOST_BATCH_BYTES:
+            problem = ApiError(413, "Request exceeds the maximum size")
+        elif problem is None:
             try:
                 intake.feed(chunk)
             except ApiError as error:
                 problem = error
-    if size > MOST_BATCH_BYTES:
-        raise ApiError(413, "Request exceeds the maximum size")
     if problem is not None:
         raise problem
     intake.close()

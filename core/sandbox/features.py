@@ -18,7 +18,8 @@ EFFORTS = ("low", "medium", "high", "xhigh", "max")
 LEAST_BUDGET = 1_024
 MOST_FALLBACKS = 3
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_ATTEMPT_KEYS = ("model", "max_tokens", "output_config", "speed", "thinking")
+_ATTEMPT_KEYS = ("model", "max_tokens")
+"""Of a fallback's own settings, those that the sandbox follows."""
 
 
 def check_features(params: Mapping[str, Any], *, betas: str, now: datetime) -> None:
@@ -43,9 +44,14 @@ def fallback_names(params: Mapping[str, Any]) -> list[str]:
     return ["claude-opus-4-8"] if fallbacks == "default" else [entry["model"] for entry in fallbacks]
 
 
+def kind_of(tool: Mapping[str, Any]) -> str:
+    """The type of a tool; a tool of the client's own need not name one."""
+    return tool.get("type") or "custom"
+
+
 def advisor_of(params: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The advisor among the tools."""
-    return next((tool for tool in params.get("tools") or () if tool.get("type") == ADVISOR), None)
+    return next((tool for tool in params.get("tools") or () if kind_of(tool) == ADVISOR), None)
 
 
 def compaction_of(params: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -63,9 +69,9 @@ def _check_thinking(params: Mapping[str, Any]) -> None:
         raise invalid("thinking.display: Input should be 'summarized' or 'omitted'")
     if kind == "enabled":
         budget = thinking.get("budget_tokens")
-        if not isinstance(budget, int) or isinstance(budget, bool) or budget < LEAST_BUDGET:
+        if not _whole(budget, LEAST_BUDGET):
             raise invalid(f"thinking.budget_tokens: Input should be greater than or equal to {LEAST_BUDGET}")
-        if budget >= params.get("max_tokens", budget + 1):
+        if "max_tokens" in params and budget >= params["max_tokens"]:
             raise invalid("thinking.budget_tokens: must be less than max_tokens")
     if kind in ("adaptive", "enabled") and (params.get("tool_choice") or {}).get("type") in ("any", "tool"):
         raise invalid("thinking: Thinking may not be enabled when tool_choice forces tool use")
@@ -75,18 +81,27 @@ def _check_tools(tools: list[Any], *, betas: str, now: datetime) -> None:
     for n, tool in enumerate(tools):
         if not isinstance(tool, dict):
             raise invalid(f"tools.{n}: Input should be a valid dictionary")
-        name, kind = tool.get("name"), tool.get("type", "custom")
+        name, kind = tool.get("name"), kind_of(tool)
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise invalid(f"tools.{n}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
-        if kind == "custom" and not isinstance(tool.get("input_schema"), dict):
-            raise invalid(f"tools.{n}.custom.input_schema: Field required")
+        if not isinstance(kind, str):
+            raise invalid(f"tools.{n}.type: Input should be a valid string")
+        if kind == "custom":
+            _check_schema(tool.get("input_schema"), f"tools.{n}.custom.input_schema")
         uses = tool.get("max_uses")
-        if uses is not None and (not isinstance(uses, int) or isinstance(uses, bool) or uses < 1):
+        if uses is not None and not _whole(uses, 1):
             raise invalid(f"tools.{n}.max_uses: Input should be greater than or equal to 1")
         if kind == ADVISOR:
             if not betas:
                 raise invalid(f"tools.{n}: Input tag '{ADVISOR}' does not match any of the expected tags")
             _helper(tool.get("model"), f"tools.{n}.model", now)
+
+
+def _check_schema(schema: object, where: str) -> None:
+    if not isinstance(schema, dict):
+        raise invalid(f"{where}: Field required")
+    if schema.get("type") != "object":
+        raise invalid(f"{where}.type: Input should be 'object'")
 
 
 def _check_tool_choice(params: Mapping[str, Any]) -> None:
@@ -113,13 +128,16 @@ def _check_output(config: Mapping[str, Any]) -> None:
 
 
 def _check_edits(management: Mapping[str, Any]) -> None:
-    for n, edit in enumerate(management.get("edits") or ()):
+    edits = management.get("edits") or []
+    if not isinstance(edits, list):
+        raise invalid("context_management.edits: Input should be a valid list")
+    for n, edit in enumerate(edits):
         where = f"context_management.edits.{n}"
         if not isinstance(edit, dict) or edit.get("type") != "compact_20260112":
             raise invalid(f"{where}: the sandbox knows the edit 'compact_20260112' alone")
         trigger = edit.get("trigger") or {"value": 1}
         value = trigger.get("value") if isinstance(trigger, dict) else None
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        if not _whole(value, 1):
             raise invalid(f"{where}.trigger: Input should be {{'type': 'input_tokens', 'value': a number of tokens}}")
 
 
@@ -136,8 +154,10 @@ def _check_fallbacks(params: Mapping[str, Any], now: datetime) -> None:
             raise invalid(f"fallbacks.{n}: Input should be a valid dictionary")
         for name in entry:
             if name not in _ATTEMPT_KEYS:
-                raise invalid(f"fallbacks.{n}.{name}: Extra inputs are not permitted")
-        _helper(entry.get("model"), f"fallbacks.{n}.model", now)
+                raise invalid(f"fallbacks.{n}.{name}: the sandbox knows {' and '.join(_ATTEMPT_KEYS)} alone")
+        model, most = _helper(entry.get("model"), f"fallbacks.{n}.model", now), entry.get("max_tokens")
+        if most is not None and not (_whole(most, 1) and most <= model.max_tokens):
+            raise invalid(f"fallbacks.{n}.max_tokens: Input should be a number from 1 to {model.max_tokens}")
 
 
 def _check_helpers(params: Mapping[str, Any], now: datetime) -> None:
@@ -149,6 +169,10 @@ def _check_helpers(params: Mapping[str, Any], now: datetime) -> None:
             raise invalid(f"speed: fast mode is not available for {helper.id}")
         if params.get("inference_geo") is not None and not helper.geo:
             raise invalid(f"inference_geo: not supported by {helper.id}")
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _helper(name: object, where: str, now: datetime) -> Model:

@@ -24,6 +24,9 @@ _DEFAULTS: dict[str, Any] = {
 
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
+    "seed": lambda value: isinstance(value, int | str),
+    "rate": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1,
+    "kinds": lambda value: isinstance(value, list) and value != [] and all(kind in list(PRESETS) for kind in value),
     "most": lambda value: value is None or (isinstance(value, int) and value >= 0),
     "prefix": lambda value: isinstance(value, str),
     "seconds": lambda value: value is None or (isinstance(value, int | float) and value >= 0),
@@ -44,13 +47,9 @@ class RandomFaults:
         if not isinstance(document, Mapping) or not set(document) <= set(_DEFAULTS):
             raise invalid(f"faults: a random schedule can have {', '.join(_DEFAULTS)}")
         schedule = {**_DEFAULTS, **document}
-        rate, kinds = schedule["rate"], schedule["kinds"]
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise invalid(f"faults: rate = {rate!r} is not a probability")
-        if not all(_CHECKS[name](schedule[name]) for name in _CHECKS):
-            raise invalid(f"faults: {schedule} is not something a random schedule can be")
-        if not isinstance(kinds, list) or not kinds or not set(kinds) <= set(PRESETS):
-            raise invalid(f"faults: kinds can be {', '.join(PRESETS)}")
+        for name, fits in _CHECKS.items():
+            if not fits(schedule[name]):
+                raise invalid(f"faults: {name} = {schedule[name]!r} is not something a random schedule can have")
         self._schedule = schedule
         self._seen: Counter[tuple[str, str]] = Counter()
         self._left = schedule["most"]

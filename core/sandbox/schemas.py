@@ -7,6 +7,8 @@ from typing import Any
 
 DEEPEST = 6
 """Levels below which only what is required is filled in, so that a schema which contains itself comes to an end."""
+LONGEST = 1_000
+"""How long a made-up text can be."""
 
 _TEXTS = {
     "date": "2026-11-23",
@@ -56,8 +58,8 @@ def _of_type(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> 
     if kind == "object" or (kind is None and (depth == 0 or "properties" in schema)):
         return _object(schema, root, depth)
     if kind == "array":
-        count = max(int(depth < DEEPEST), schema.get("minItems") or 0)
-        return [_value(schema.get("items", {}), root, depth + 1) for _ in range(min(count, 8))]
+        count = max(int(depth < DEEPEST), _size(schema, "minItems", 0))
+        return [_value(schema.get("items", {}), root, depth + 1) for _ in range(min(count, 8 if depth < 3 else 1))]
     if kind in ("integer", "number"):
         return _number(schema)
     return {"boolean": True, "null": None}.get(str(kind), _text(schema))
@@ -65,25 +67,31 @@ def _of_type(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> 
 
 def _object(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
     properties = schema.get("properties")
-    required = schema.get("required") or ()
+    required = schema.get("required")
     return {
         name: _value(inner, root, depth + 1)
         for name, inner in (properties if isinstance(properties, Mapping) else {}).items()
-        if depth < DEEPEST or name in required
+        if depth < DEEPEST or (isinstance(required, list) and name in required)
     }
 
 
-def _number(schema: Mapping[str, Any]) -> Any:
-    if "minimum" in schema:
-        return schema["minimum"]
-    if "exclusiveMinimum" in schema:
-        return schema["exclusiveMinimum"] + 1
-    return min(1, schema.get("maximum", 1))
+def _number(schema: Mapping[str, Any]) -> float:
+    for bound, step in (("minimum", 0), ("exclusiveMinimum", 1)):
+        least = schema.get(bound)
+        if isinstance(least, int | float):
+            return least + step
+    return min(1, _size(schema, "maximum", 1))
 
 
 def _text(schema: Mapping[str, Any]) -> str:
     text = _TEXTS.get(str(schema.get("format")), "sandbox")
-    return text.ljust(min(schema.get("minLength") or 0, 1_000), "x")[: schema.get("maxLength", 1_000)]
+    return text.ljust(_size(schema, "minLength", 0), "x")[: _size(schema, "maxLength", LONGEST)]
+
+
+def _size(schema: Mapping[str, Any], name: str, otherwise: int) -> int:
+    """A number in a schema; a schema that says nonsense says nothing."""
+    value = schema.get(name)
+    return min(value, LONGEST) if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
 
 def _shallowest(choices: list[Any]) -> object:

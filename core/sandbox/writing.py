@@ -14,7 +14,7 @@ from core.sandbox.bill import Step
 from core.sandbox.cache import Tokens
 from core.sandbox.draft import Draft
 from core.sandbox.errors import invalid
-from core.sandbox.features import WEB_SEARCH, advisor_of, compaction_of
+from core.sandbox.features import WEB_SEARCH, advisor_of, compaction_of, kind_of
 from core.sandbox.markers import Markers
 from core.sandbox.models import find_model
 from core.sandbox.schemas import example
@@ -138,7 +138,7 @@ def _compact(draft: Draft, work: Task) -> bool:
 
 def _use_server_tools(draft: Draft, work: Task) -> None:
     tools = work.params.get("tools") or ()
-    search = next((tool for tool in tools if WEB_SEARCH.fullmatch(tool.get("type", ""))), None)
+    search = next((tool for tool in tools if WEB_SEARCH.fullmatch(kind_of(tool))), None)
     for n in range(_searches(search, work)):
         if not _search(draft, work, n, search or {}):
             return
@@ -203,7 +203,7 @@ def _consult(draft: Draft, work: Task, advisor: Mapping[str, Any]) -> None:
 
 def _tools_to_call(work: Task) -> list[str]:
     """The client tools that the answer calls, by name."""
-    own = [tool["name"] for tool in work.params.get("tools") or () if not _SERVER_TOOL.fullmatch(tool.get("type", ""))]
+    own = [tool["name"] for tool in work.params.get("tools") or () if not _SERVER_TOOL.fullmatch(kind_of(tool))]
     forced = _forced(work.params)
     if forced is not None:
         return [forced] if forced in own else []
