@@ -60,7 +60,7 @@ def take_turn(work: Task, prompt: Prompt, cached: Cached, tag: str) -> Turn:
         declined += draft.steps
         source = work.params["model"] if n == 0 else draft.model
         content.append(_handover(source, prompts[n + 1].model.id, refusal))
-    if n and refusal is None:
+    if n and refusal is None and draft.steps[-1].kind == "message":
         draft.steps[-1] = replace(draft.steps[-1], kind="fallback_message")
     return Turn(draft, content, tuple(declined), searches, refusal)
 
