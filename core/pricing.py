@@ -265,6 +265,8 @@ def _after_refusal(cost: Cost, usage: Usage, day: date, category: str | None) ->
     refused = "refused before any output" + ("" if category is None else f" as {shown(category)}")
     if any(outputs):
         return _doubted(cost, f"{refused}, after other entries with output")
+    if _has_declined_hop(usage):
+        return _doubted(cost, "every model refused, and the usage does not say for which reason each of them did")
     if category in FREE_REFUSALS or (category in CHARGED_REFUSALS and day < REFUSALS_CHARGED_FROM):
         return _free(cost, f"Not billed: {refused}.")
     if category == CATEGORY_NOT_GIVEN:

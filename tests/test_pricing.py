@@ -269,6 +269,17 @@ def test_the_steps_of_a_fallback_may_stand_between_it_and_the_declined_attempt()
     assert BOOK.cost("claude-opus-5-5", Usage(iterations=entries), NOVEMBER).estimated
 
 
+@pytest.mark.parametrize("category", ["cyber", "bio", None])
+def test_where_every_model_refused_the_last_reason_does_not_speak_for_the_others(category: str | None) -> None:
+    entries = (
+        entry("message", Usage(1_000), "claude-fable-5-2"),
+        entry("fallback_message", Usage(1_000), "claude-opus-5-5"),
+    )
+    usage = Usage(1_000, iterations=entries)
+    cost = BOOK.cost("claude-opus-5-5", usage, NOVEMBER, stop_reason="refusal", refusal_category=category)
+    assert (cost.cost_usd, cost.estimated) == (usd("12000"), True)
+
+
 def test_a_message_without_output_is_no_declined_attempt_when_nothing_replaced_it() -> None:
     usage = Usage(iterations=(entry("message", Usage(1_000, 0)), entry("message", Usage(1_000, 5))))
     assert not BOOK.cost("claude-opus-5-5", usage, NOVEMBER).estimated
