@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -12,12 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
+from core.capture.ids import item_id
 from core.capture.journal import Journal
 from core.capture.lines import request_line
+from core.capture.messages import result_fields
 from core.client import ApiError, BatchState, Client
-from core.dispatch import SOURCE, message_fields, record_batch, submit_batch
+from core.dispatch import SOURCE, record_batch, submit_batch
 from core.errors import HalfpriceError
 from core.files import write_parts
 from core.submissions import Submission, Submissions, moved_on
@@ -163,34 +163,5 @@ def _records(path: Path, submission: Submission, state: BatchState, models: dict
                 batch_id=state.batch_id,
                 custom_id=custom_id,
                 source=SOURCE,
-                **_outcome(entry.get("result"), models[custom_id]),
+                **result_fields(entry.get("result"), models[custom_id]),
             )
-
-
-def _outcome(result: object, model: str) -> dict[str, Any]:
-    """What became of an item; a result of a shape that the API does not have is errored as `unreadable`."""
-    found = result if isinstance(result, dict) else {}
-    status, message = found.get("type"), found.get("message")
-    if status == "succeeded" and isinstance(message, dict) and {"id", "model", "usage"} <= message.keys():
-        return message_fields(message)
-    if status not in ("errored", "canceled", "expired"):
-        return {"status": "errored", "model": model, "error_type": "unreadable", "usage": None}
-    return {"status": status, "model": model, "error_type": _error_type(found.get("error")), "usage": None}
-
-
-def _error_type(error: object) -> str | None:
-    inner = error.get("error") if isinstance(error, dict) else None
-    kind = inner.get("type") if isinstance(inner, dict) else None
-    return kind if isinstance(kind, str) else None
-
-
-def item_id(batch_id: str, custom_id: str, created_at: datetime) -> str:
-    """The request id of a batch item: a UUIDv7 of the batch's creation that is the same however often it is collected.
-
-    >>> item_id("msgbatch_1", "a", datetime.fromisoformat("2026-11-01T00:00:00Z"))
-    '01a19467-e800-79d4-9429-fa2bf696f397'
-    """
-    digest = int.from_bytes(hashlib.sha256(f"{batch_id}/{custom_id}".encode()).digest()[:16])
-    milliseconds = int(created_at.timestamp() * 1_000)
-    random_a, random_b = digest >> 116, digest & (1 << 62) - 1
-    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b))

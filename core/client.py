@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import anthropic
 import httpx2
 
+from core.capture.home import SANDBOX_HEADER
 from core.errors import HalfpriceError
 
 CONNECT_S = 10.0
@@ -23,7 +24,6 @@ RETRIES = 4
 """How often the SDK repeats a request that may be repeated, waiting longer each time."""
 LONGEST_WAIT_S = 60.0
 """The longest `retry-after` that is waited for; the SDK would sleep as long as it is told, a day if need be."""
-SANDBOX_HEADER = "x-halfprice-sandbox"
 
 
 class ApiError(HalfpriceError):

@@ -16,11 +16,11 @@ from core.answers import Sent, summed
 from core.capture.ids import new_request_id
 from core.capture.journal import Journal
 from core.capture.lines import batch_line, request_line
+from core.capture.messages import message_fields
 from core.client import ANSWER_S, ApiError, BatchState, CannotSend, Client, NoAnswer
 from core.files import write_parts
 from core.prepare import Item
 from core.pricing import PriceBook
-from core.responses import refusal_category
 from core.submissions import Submission, Submissions, moved_on
 
 SOURCE = "run"
@@ -263,18 +263,6 @@ def _answer(client: Client, item: Item, workload: str) -> dict[str, Any]:
         attempts=answer.attempts,
         **message_fields(answer.message),
     )
-
-
-def message_fields(message: Mapping[str, Any]) -> dict[str, Any]:
-    """What the journal keeps of a message that succeeded."""
-    return {
-        "status": "succeeded",
-        "model": message["model"],
-        "message_id": message["id"],
-        "stop_reason": message.get("stop_reason"),
-        "refusal_category": refusal_category(message),
-        "usage": message["usage"],
-    }
 
 
 def _json_line(value: Mapping[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from core.capture.journal import flush_folder
+from core.capture.files import flush_folder
 
 
 def write_whole(path: Path, content: bytes) -> None:

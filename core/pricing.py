@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from core.capture.messages import CATEGORY_NOT_GIVEN
 from core.pricetable import PRICES_FILE, Price, read_prices
 from core.usage import Usage, shown
 
@@ -30,8 +31,6 @@ GLOBAL_GEOS = frozenset({None, "global", "not_available"})
 FREE_REFUSALS = frozenset({None, "cyber", "general_harms"})
 CHARGED_REFUSALS = frozenset({"bio", "frontier_llm", "reasoning_extraction"})
 REFUSALS_CHARGED_FROM = date(2026, 9, 24)
-CATEGORY_NOT_GIVEN = "not given"
-"""Stands for the category of a refusal whose response has no `stop_details`."""
 
 # Money is counted in trillionths of a USD. With four decimals a rate in USD per million tokens is a multiple of 100 of
 # them per token, so that half of it, and 1.1 times that, are whole numbers too.

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, cast
 
+from core.capture.messages import refusal_category
 from core.errors import HalfpriceError
 from core.periods import parse_instant
-from core.pricing import CATEGORY_NOT_GIVEN
 from core.usage import is_text, shown
 
 Status = Literal["succeeded", "errored", "canceled", "expired"]
@@ -124,17 +124,9 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
             line = stream.readline(LONGEST_LINE + 1)
 
 
-def refusal_category(message: Mapping[str, Any]) -> str | None:
-    """The category of a refused message: None where the API names none, `not given` where it does not say at all.
-
-    >>> refusal_category({"stop_reason": "refusal", "stop_details": {"type": "refusal", "category": None}})
-    >>> refusal_category({"stop_reason": "refusal"})
-    'not given'
-    """
-    details = _optional_object(message.get("stop_details"), "stop_details")
-    if message.get("stop_reason") != "refusal":
-        return None
-    return _text(details, "category") if "category" in details else CATEGORY_NOT_GIVEN
+def _refusal_category(message: Mapping[str, Any]) -> str | None:
+    _text(_optional_object(message.get("stop_details"), "stop_details"), "category")
+    return refusal_category(message)
 
 
 def _batch_result(line: Mapping[str, Any], default_at: datetime) -> Response:
@@ -165,7 +157,7 @@ def _answer(line: Mapping[str, Any], message: Mapping[str, Any], default_at: dat
         time_assumed=time_assumed,
         status="succeeded",
         stop_reason=_text(said, "stop_reason"),
-        refusal_category=refusal_category(said),
+        refusal_category=_refusal_category(said),
         message_id=_id(message, "id"),
         custom_id=_text(line, "custom_id"),
         batch_id=_text(line, "batch_id"),

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal, cast, get_args
 
+from core.capture import home as home_module
+from core.capture.home import Kind as Kind
 from core.capture.home import find_home as find_home
 from core.errors import HalfpriceError, UsageError
 from core.files import write_whole
 from core.periods import find_zone
-
-Kind = Literal["real", "sandbox"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +62,31 @@ def setting_names() -> tuple[str, ...]:
 
 def home_kind(home: Path) -> Kind | None:
     """Whether a home holds real requests or the sandbox's; None while it holds none."""
-    try:
-        said = (home / "kind").read_text(encoding="utf-8", errors="replace").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return (
-            "real"
-            if any(_holds_requests(path) for path in (home / "journal").glob("*.jsonl") if path.is_file())
-            else None
-        )
-    except OSError as error:
-        raise HalfpriceError(f"{home / 'kind'} cannot be read: {error.strerror}.") from None
-    if said not in get_args(Kind):
-        raise HalfpriceError(f"{home / 'kind'} says {said!r}. It must say real or sandbox.")
-    return cast("Kind", said)
-
-
-def _holds_requests(path: Path) -> bool:
-    """Whether a journal file tells of something that was sent; a decision alone is not that."""
-    with path.open("rb") as file:
-        return any(b'"kind":"request"' in line or b'"kind":"batch"' in line for line in file)
+    with _our_errors():
+        return home_module.home_kind(home)
 
 
 def refuse_other_kind(home: Path, kind: Kind) -> None:
     """HalfpriceError if the home is for the other kind of requests."""
-    known = home_kind(home)
-    if known not in (None, kind):
-        whose = (
-            "the sandbox's requests, and these are real" if known == "sandbox" else "real requests, and these are not"
-        )
-        raise HalfpriceError(f"{home} holds {whose}. Set HALFPRICE_HOME to another folder for them.")
+    with _our_errors():
+        home_module.refuse_other_kind(home, kind)
 
 
 def mark_home(home: Path, kind: Kind) -> None:
     """Make the home remember what it is for; HalfpriceError if it is already for the other."""
-    refuse_other_kind(home, kind)
-    if home_kind(home) is None:
-        _write_whole(home / "kind", f"{kind}\n")
+    with _our_errors():
+        home_module.mark_home(home, kind)
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """Turn what is wrong with a home into an error for the person who has to act on it."""
+    try:
+        yield
+    except home_module.HomeProblem as problem:
+        raise HalfpriceError(str(problem)) from None
+    except OSError as error:
+        raise HalfpriceError(f"{error.filename} cannot be read or written: {error.strerror}.") from None
 
 
 def _checked(found: dict[str, object]) -> Settings:

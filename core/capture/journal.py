@@ -6,7 +6,6 @@ process is killed or the power fails, and no recorder ever waits for another one
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import threading
@@ -16,9 +15,17 @@ import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .files import flush_folder
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    raise ImportError("Halfprice runs on Linux and macOS. On Windows run your program inside WSL.") from None
+
 ROTATE_BYTES = 8_000_000
 BLOCK_BYTES = 1_000_000
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _flush = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
@@ -29,7 +36,8 @@ class Journal:
         self._folder = home / "journal"
         self._durable = durable
         self._rotate_bytes = rotate_bytes
-        self._lock = threading.Lock()
+        # Reentrant: the garbage collector may close a recorded stream, and so write, in the midst of a write.
+        self._lock = threading.RLock()
         self._fd = -1
         self._written = 0
         self.files: list[Path] = []
@@ -42,10 +50,13 @@ class Journal:
 
     def append_all(self, records: Iterable[Mapping[str, object]]) -> None:
         """Write many records in blocks; when this returns all of them survive a crash. OSError if not."""
+        self.append_lines(map(journal_line, records))
+
+    def append_lines(self, lines: Iterable[bytes]) -> None:
+        """The same for lines that `journal_line` made."""
         block: list[bytes] = []
         size = 0
-        for record in records:
-            line = journal_line(record)
+        for line in lines:
             block.append(line)
             size += len(line)
             if size >= BLOCK_BYTES:
@@ -61,7 +72,7 @@ class Journal:
 
     def _write(self, lines: bytes) -> None:
         with self._lock:
-            if self._written >= self._rotate_bytes:
+            if self._written >= self._rotate_bytes or self._is_gone():
                 self._release()
             if self._fd < 0:
                 self._start_file()
@@ -85,18 +96,27 @@ class Journal:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         unnamed = self._folder / f".{name}"
-        self._fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         final = self._folder / f"{name}.jsonl"
-        unnamed.rename(final)
-        if self._durable:
-            flush_folder(self._folder)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            unnamed.rename(final)
+            if self._durable:
+                flush_folder(self._folder)
+        except OSError:  # else the next record would go where nobody reads it
+            os.close(fd)
+            raise
+        self._fd = fd
         self._written = 0
         self.files.append(final)
 
+    def _is_gone(self) -> bool:
+        """Whether somebody deleted the file that is written to, so that nobody would ever read it."""
+        return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
+
     def _forget(self) -> None:
         """In a forked child: leave the file to the parent; a thread that held the lock there does not exist here."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._release()
 
     def _release(self) -> None:
@@ -107,13 +127,4 @@ class Journal:
 
 def journal_line(record: Mapping[str, object]) -> bytes:
     """The record as it stands in a file; ValueError for what JSON in UTF-8 cannot hold."""
-    return json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
-
-
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    return _encode(record).encode() + b"\n"

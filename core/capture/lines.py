@@ -8,6 +8,8 @@ from typing import Any
 
 VERSION = 1
 NO_WORKLOAD = "unlabelled"
+NO_MODEL = "unknown"
+"""The model of a failed batch item for which nothing names one; such an item costs nothing."""
 
 
 def instant_text(at: datetime) -> str:
@@ -16,7 +18,7 @@ def instant_text(at: datetime) -> str:
     >>> instant_text(datetime(2026, 11, 1, tzinfo=UTC))
     '2026-11-01T00:00:00Z'
     """
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat().replace("+00:00", "Z")
 
 
 def request_line(

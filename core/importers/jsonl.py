@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.capture.journal import journal_line
-from core.capture.lines import request_line
+from core.capture.lines import NO_MODEL, request_line
 from core.errors import UsageError
 from core.journal import CLOCK_SLACK, FIRST_DAY, LINE_BYTES, NO_WORKLOAD
 from core.periods import instant_text
@@ -20,8 +20,6 @@ from core.responses import BadResponse, Response, json_texts, parse_line, read_r
 from core.usage import BadUsage, read_usage
 
 SOURCE = "import jsonl"
-NO_MODEL = "unknown"
-"""The model of a failed item whose line does not name one; such an item costs nothing."""
 
 _NAMESPACE = uuid.UUID("6f1d0c56-5b5e-5c0e-9d6c-6b1f0a2a7c11")
 
