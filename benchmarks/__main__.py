@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import command_start, first_chart, ingest, long_history, one_price
+from benchmarks import capture, command_start, first_chart, ingest, long_history, one_price
 from benchmarks.rows import Row
 
 MEASUREMENTS = {
     "one_price": one_price.measure,
+    "capture": capture.measure,
     "command_start": command_start.measure,
     "ingest": ingest.measure,
     "long_history": long_history.measure,

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_type
 
 import anthropic
 import pytest
@@ -177,8 +177,9 @@ def test_prompts_answers_and_keys_are_never_stored(home: Path, sandbox: Handle) 
 
 def test_a_recorded_client_is_one_of_its_type_and_leaves_the_other_alone(home: Path, sandbox: Handle) -> None:
     plain = anthropic.Anthropic(max_retries=7, timeout=33.0)
+    assert_type(recorded(anthropic.AsyncAnthropic()), anthropic.AsyncAnthropic)
     with recorded(plain) as api:
-        assert type(api) is anthropic.Anthropic
+        assert type(assert_type(api, anthropic.Anthropic)) is anthropic.Anthropic
         assert (api.max_retries, api.timeout, api.api_key) == (7, 33.0, plain.api_key)
         create(plain)
         assert not (home / "journal").exists()

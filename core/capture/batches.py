@@ -13,9 +13,10 @@ from typing import Any
 from .calls import SOURCE, requested_model
 from .home import Kind
 from .ids import item_id
+from .jsontext import read_json
 from .labels import Labels
 from .lines import NO_MODEL, NO_WORKLOAD, batch_line, request_line
-from .messages import read_json, result_fields, text_or_none
+from .messages import result_fields, text_or_none
 from .readers import How
 from .sink import Line, Sink
 from .trouble import warn_once

@@ -14,10 +14,11 @@ import httpx2
 from .failures import failure_type
 from .home import SANDBOX_HEADER, Kind
 from .ids import new_request_id
+from .jsontext import read_json
 from .labels import Labels
 from .lines import NO_WORKLOAD, request_line
-from .messages import error_type, read_json
-from .sink import NOTHING, Line, Noted
+from .messages import error_type
+from .sink import Line, Noted
 
 SOURCE = "capture"
 LONGEST_PAUSE_S = 60.0
@@ -100,6 +101,9 @@ class Waiting:
         self._calls: dict[str, tuple[Call, float]] = {}
         self._lock = threading.RLock()
 
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
     def put(self, key: str, call: Call, pause_s: float) -> None:
         """Keep a call until its next attempt, or until there will be none."""
         with self._lock:
@@ -113,8 +117,6 @@ class Waiting:
 
     def overdue(self, begins: str | None) -> Noted:
         """The records of the calls that were not tried again in time, and of one whose key begins another call."""
-        if not self._calls:
-            return NOTHING
         now = time.monotonic()
         with self._lock:
             over = [key for key, (_, until) in self._calls.items() if until < now or key == begins]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
+import os
 import time
 from datetime import datetime
 
@@ -14,8 +14,8 @@ def new_request_id() -> str:
     >>> new_request_id()[14]
     '7'
     """
-    random = secrets.randbits(74)
-    return _uuid7(time.time_ns() // 1_000_000, random >> 62, random & (1 << 62) - 1)
+    random = int.from_bytes(os.urandom(10))
+    return _uuid7(time.time_ns() // 1_000_000, random >> 68, random & (1 << 62) - 1)
 
 
 def item_id(batch_id: str, custom_id: str, created_at: datetime) -> str:

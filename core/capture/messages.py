@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,14 +74,6 @@ def refusal_category(message: Mapping[str, Any]) -> str | None:
     if not isinstance(details, dict) or "category" not in details:
         return CATEGORY_NOT_GIVEN
     return text_or_none(details["category"])
-
-
-def read_json(text: bytes) -> object:
-    """The JSON value in a body; None for a body that is not JSON."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
-        return None
 
 
 def text_or_none(value: object) -> str | None:

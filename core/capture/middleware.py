@@ -53,7 +53,8 @@ class Recording(anthropic.Middleware):
         if attempt is None:
             return call_next(request)
         sink = self.find_sink()
-        sink.write(self._overdue(request))
+        if self._waiting:
+            sink.write(self._overdue(request))
         try:
             response = call_next(request)
         except BaseException as error:
@@ -70,7 +71,8 @@ class Recording(anthropic.Middleware):
         if attempt is None:
             return await call_next(request)
         sink = self.find_sink()
-        sink.post(self._overdue(request))
+        if self._waiting:
+            sink.post(self._overdue(request))
         try:
             response = await call_next(request)
         except BaseException as error:

@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 from .calls import Call
 from .failures import failure_type
 from .home import Kind
-from .messages import answer_fields, error_type, read_json, text_or_none
+from .jsontext import read_json
+from .messages import answer_fields, error_type, text_or_none
 from .sink import Line
 from .sse import Events
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .home import HomeProblem, Kind, mark_home, refuse_other_kind
 from .journal import Journal, journal_line
@@ -25,8 +25,7 @@ EXIT_S = 30.0
 """How long the end of the program waits for the writer; a disk that hangs longer than that takes nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(NamedTuple):  # made on every call, and cheaper than a frozen dataclass
     """Lines to record, and whose answers they are about: None when nothing answered."""
 
     lines: Sequence[Line] = ()
