@@ -11,7 +11,6 @@ from pathlib import Path
 
 from core.capture import home as home_module
 from core.capture.home import Kind as Kind
-from core.capture.home import find_home as find_home
 from core.errors import HalfpriceError, UsageError
 from core.files import write_whole
 from core.periods import find_zone
@@ -25,6 +24,12 @@ class Settings:
     """
 
     time_zone: str | None = None
+
+
+def find_home() -> Path:
+    """The data folder, which may not exist yet; HalfpriceError if there is no place for one."""
+    with _our_errors():
+        return home_module.find_home()
 
 
 def load_settings(home: Path) -> Settings:

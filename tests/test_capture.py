@@ -14,7 +14,22 @@ from pydantic import BaseModel
 
 from core.capture import recorded, recording, workload
 from core.sandbox import Handle
-from tests.capturing import PROMPT, answer, ask, bill, cost, line_of, lines, scripted
+from tests.capturing import (
+    MESSAGE,
+    PROMPT,
+    STOP,
+    answer,
+    ask,
+    bill,
+    cost,
+    delta,
+    event,
+    line_of,
+    lines,
+    scripted,
+    started,
+    stream,
+)
 from tests.capturing import program_home_fixture as program_home_fixture
 from tests.capturing import sandbox_fixture as sandbox_fixture
 from tests.capturing import server_fixture as server_fixture
@@ -227,6 +242,29 @@ def test_each_request_that_another_middleware_makes_is_one_of_its_own(program_ho
     with recorded(scripted(answer(), middleware=[twice])) as api:
         create(api)
     assert len({line["request_id"] for line in lines(program_home)}) == 2
+
+
+def test_each_turn_of_a_tool_runner_is_a_request(program_home: Path) -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "height", "input": {"mountain": "K2"}}
+    turn = {**MESSAGE, "id": "msg_0", "content": [call], "stop_reason": "tool_use"}
+
+    @anthropic.beta_tool
+    def height(mountain: str) -> str:
+        """The height of a mountain."""
+        return f"{mountain}: 8,611 m"
+
+    with recorded(scripted(answer(turn), answer())) as api:
+        api.beta.messages.tool_runner(**ask(), tools=[height]).until_done()
+    assert [line["stop_reason"] for line in lines(program_home)] == ["tool_use", "end_turn"]
+
+
+def test_each_hop_of_the_sdks_fallback_is_a_request_also_inside_a_stream(program_home: Path) -> None:
+    refused = event("message_delta", delta={"stop_reason": "refusal"}, usage={"output_tokens": 0})
+    fallback = anthropic.BetaRefusalFallbackMiddleware([{"model": "claude-opus-4-8"}])
+    answers = [stream(started(), refused, STOP), stream(started(), delta(output_tokens=40), STOP)]
+    with recorded(scripted(*answers, middleware=[fallback])) as api, anthropic.BetaFallbackState():
+        assert list(api.beta.messages.create(**ask(), stream=True))
+    assert [line["stop_reason"] for line in lines(program_home)] == ["refusal", "end_turn"]
 
 
 def test_what_another_middleware_answers_itself_is_no_request(program_home: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_stream_that_the_program_leaves_is_a_lower_bound(
 ) -> None:
     with recorded_script(stream(START, TEXT, LATER, delta(output_tokens=40), STOP)) as api:
         read(api)
-        line = when_written(program_home)
+        line = line_of(program_home)
     assert line["usage"] == usage
     assert (line["status"], line["incomplete"], line["streamed"]) == ("succeeded", True, True)
 
@@ -250,7 +250,7 @@ def test_counts_that_were_final_are_no_lower_bound(program_home: Path) -> None:
         for one in api.messages.create(**ask(), stream=True):
             if one.type == "message_delta":
                 break
-    line = when_written(program_home)
+    line = line_of(program_home)
     assert line["usage"]["output_tokens"] == 40
     assert "incomplete" not in line
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import gc
 import os
 import random
 import signal
@@ -53,8 +53,8 @@ Warnings = Callable[[], list[str]]
 @pytest.fixture
 def warnings(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Warnings:
     """What was logged for the user, in a process that has said nothing yet."""
-    monkeypatch.setattr(trouble, "_said", set())
-    return lambda: [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    monkeypatch.setattr(trouble, "_said", {})
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "halfprice"]
 
 
 # A journal that cannot be written
@@ -94,6 +94,22 @@ def test_asynchronous_calls_succeed_without_a_journal(bad_home: Path, warnings: 
 
     asyncio.run(run())
     assert len(warnings()) == 1
+
+
+def test_a_user_without_a_home_folder_is_told_what_to_set(warnings: Warnings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HALFPRICE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", "/nowhere")
+    with recorded_script(answer()) as api:
+        for _ in range(2):
+            assert api.messages.create(**ask()).id == "msg_1"
+    [warning] = warnings()
+    assert "Set HALFPRICE_HOME" in warning
 
 
 def test_a_disk_that_fills_up_and_empties_again(
@@ -280,6 +296,18 @@ def test_many_tasks_share_a_flush(program_home: Path, monkeypatch: pytest.Monkey
 
 
 # Threads and processes
+
+
+def test_a_synchronous_program_gets_no_thread(program_home: Path) -> None:
+    """One would make every fork warn from Python 3.12 on."""
+    before = threading.active_count()
+    with recorded_script(answer(), STREAM) as api:
+        api.messages.create(**ask())
+        list(api.messages.create(**ask(), stream=True))
+        api.messages.create(**ask(), stream=True)
+        gc.collect()
+    assert len(lines(program_home)) == 3
+    assert threading.active_count() == before
 
 
 def test_threads_share_a_client(home: Path, sandbox: Handle) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ from .lines import NO_MODEL, NO_WORKLOAD, batch_line, request_line
 from .messages import result_fields, text_or_none
 from .readers import How
 from .sink import Line, Sink
+from .splitting import Lines
 from .trouble import warn_once
 
 MOST_KNOWN = 1_000
@@ -40,11 +39,10 @@ class KnownBatch:
 
 
 class KnownBatches:
-    """The batches that this process has created or looked at; threads share it."""
+    """The batches that this process has created or looked at; threads share it, and no lock survives a fork."""
 
     def __init__(self) -> None:
-        self._batches: OrderedDict[str, KnownBatch] = OrderedDict()
-        self._lock = threading.RLock()
+        self._batches: dict[str, KnownBatch] = {}
 
     def get(self, batch_id: str) -> KnownBatch | None:
         """What is known of that batch."""
@@ -52,8 +50,7 @@ class KnownBatches:
 
     def find_results(self, url: str) -> str | None:
         """The id of the batch whose results are at that address."""
-        with self._lock:
-            return next((name for name, batch in self._batches.items() if batch.results_url == url), None)
+        return next((name for name, batch in list(self._batches.items()) if batch.results_url == url), None)
 
     def observe(self, document: object, labels: Labels, models: Mapping[str, str]) -> list[Line]:
         """The line about a batch as the API described it; none if it says nothing new, or is no batch.
@@ -61,30 +58,27 @@ class KnownBatches:
         The labels of its creation stay; `models` are those of the items that were sent with this request, if any.
         """
         found = _read_batch(document)
-        if found is None:
+        if found is None or not isinstance(document, dict):
             return []
-        batch_id = found["batch_id"]
+        known = self._batches.pop(found["batch_id"], None)
+        if known is None or known.created_at != found["created_at"]:
+            names = set(models.values())
+            one = names.pop() if len(names) == 1 else None
+            known = KnownBatch(found["created_at"], labels, one, {} if one else models)
         state = tuple(found.values())
-        with self._lock:
-            known = self._batches.pop(batch_id, None)
-            if known is None or known.created_at != found["created_at"]:
-                names = set(models.values())
-                one = names.pop() if len(names) == 1 else None
-                known = KnownBatch(found["created_at"], labels, one, {} if one else models)
-            news = state != known.state
-            known = replace(
-                known,
-                ended_at=found["ended_at"],
-                labels=labels.under(known.labels),
-                results_url=text_or_none(document.get("results_url")) if isinstance(document, dict) else None,
-                state=state,
-            )
-            self._batches[batch_id] = known
-            while len(self._batches) > MOST_KNOWN:
-                self._batches.popitem(last=False)
-        workload = known.labels.workload or NO_WORKLOAD
-        line = batch_line(**found, workload=workload, model=known.model, observed_at=datetime.now(UTC))
-        return [line] if news else []
+        self._batches[found["batch_id"]] = replace(
+            known,
+            ended_at=found["ended_at"],
+            labels=labels.under(known.labels),
+            results_url=text_or_none(document.get("results_url")),
+            state=state,
+        )
+        for oldest in list(self._batches)[:-MOST_KNOWN]:
+            self._batches.pop(oldest, None)
+        if state == known.state:
+            return []
+        workload = labels.under(known.labels).workload or NO_WORKLOAD
+        return [batch_line(**found, workload=workload, model=known.model, observed_at=datetime.now(UTC))]
 
 
 _known: weakref.WeakKeyDictionary[Sink, KnownBatches] = weakref.WeakKeyDictionary()
@@ -125,7 +119,7 @@ class BatchResults:
         self._batch_id = batch_id
         self._batch = batches.get(batch_id)
         self._labels = labels.under(self._batch.labels) if self._batch else labels
-        self._rest = b""
+        self._lines = Lines()
         if self._batch is None:
             warn_once(
                 ("results", batch_id),
@@ -137,12 +131,11 @@ class BatchResults:
         """The items that these bytes complete."""
         if self._batch is None:
             return []
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return [record for line in lines for record in self._record(line, self._batch)]
+        return [record for line in self._lines.feed(data) for record in self._record(line, self._batch)]
 
     def end(self, how: How, _error: BaseException | None) -> list[Line]:
         """The last item, if no newline follows it."""
-        return list(self._record(self._rest, self._batch)) if how == "read" and self._batch else []
+        return list(self._record(self._lines.rest, self._batch)) if how == "read" and self._batch else []
 
     def _record(self, line: bytes, batch: KnownBatch) -> Iterator[Line]:
         entry = read_json(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -95,43 +94,39 @@ current_slot: ContextVar[Slot | None] = ContextVar("halfprice_slot", default=Non
 
 
 class Waiting:
-    """Failed calls that the SDK may try again, where nothing says when it gives up; by idempotency key."""
+    """Failed calls that the SDK may try again, where nothing says when it gives up; by idempotency key.
+
+    Threads share it; every step on the dictionary is atomic, and no lock survives a fork.
+    """
 
     def __init__(self) -> None:
         self._calls: dict[str, tuple[Call, float]] = {}
-        self._lock = threading.RLock()
 
     def __bool__(self) -> bool:
         return bool(self._calls)
 
     def put(self, key: str, call: Call, pause_s: float) -> None:
         """Keep a call until its next attempt, or until there will be none."""
-        with self._lock:
-            self._calls[key] = call, time.monotonic() + pause_s + LONGEST_PAUSE_S
+        self._calls[key] = call, time.monotonic() + pause_s + LONGEST_PAUSE_S
 
     def take(self, key: str) -> Call | None:
         """The call that this attempt goes on with."""
-        with self._lock:
-            call, _ = self._calls.pop(key, (None, 0.0))
+        call, _ = self._calls.pop(key, (None, 0.0))
         return call
 
     def overdue(self, begins: str | None) -> Noted:
         """The records of the calls that were not tried again in time, and of one whose key begins another call."""
         now = time.monotonic()
-        with self._lock:
-            over = [key for key, (_, until) in self._calls.items() if until < now or key == begins]
-            return _together(self._calls.pop(key)[0] for key in over)
+        over = [key for key, (_, until) in list(self._calls.items()) if until < now or key == begins]
+        return _together([self.take(key) for key in over])
 
     def abandon(self) -> Noted:
         """The records of all of them, at the end of the program."""
-        with self._lock:
-            calls = [call for call, _ in self._calls.values()]
-            self._calls.clear()
-        return _together(calls)
+        return _together([self.take(key) for key in list(self._calls)])
 
 
-def _together(calls: Iterable[Call]) -> Noted:
-    failures = [call.failure() for call in calls]
+def _together(calls: Iterable[Call | None]) -> Noted:
+    failures = [call.failure() for call in calls if call is not None]
     kinds = [failure.kind for failure in failures if failure.kind]
     return Noted([line for failure in failures for line in failure.lines], kinds[0] if kinds else None)
 

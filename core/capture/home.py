@@ -26,17 +26,23 @@ class HomeProblem(Exception):
 def find_home(environ: Mapping[str, str] | None = None) -> Path:
     """The data folder: `HALFPRICE_HOME`, else the platform's folder for user data; it may not exist yet.
 
+    HomeProblem for a user without a home folder, as in some containers.
+
     >>> find_home({"HALFPRICE_HOME": "/data/halfprice"})
     PosixPath('/data/halfprice')
     """
     variables = os.environ if environ is None else environ
     if chosen := variables.get("HALFPRICE_HOME"):
         return Path(os.path.expanduser(chosen))  # noqa: PTH111 - leaves the name of an unknown user as it is
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "halfprice"
     # XDG Base Directory Specification: a relative XDG_DATA_HOME is to be ignored.
     shared = Path(variables.get("XDG_DATA_HOME", ""))
-    return (shared if shared.is_absolute() else Path.home() / ".local" / "share") / "halfprice"
+    if sys.platform != "darwin" and shared.is_absolute():
+        return shared / "halfprice"
+    try:
+        user = Path.home()
+    except RuntimeError:
+        raise HomeProblem("This user has no home folder. Set HALFPRICE_HOME to a folder for the data.") from None
+    return user / ("Library/Application Support" if sys.platform == "darwin" else ".local/share") / "halfprice"
 
 
 def home_kind(home: Path) -> Kind | None:

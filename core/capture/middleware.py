@@ -12,11 +12,11 @@ from .attempts import AsTheSdk, Attempt, BatchAttempt, MessageAttempt, UntilRetu
 from .batches import known_batches
 from .calls import Slot, Waiting, current_slot
 from .endpoints import Endpoint, find_endpoint
-from .home import find_home
+from .home import HomeProblem, find_home
 from .labels import Labels, current_labels, make_labels
 from .sink import NOTHING, Noted, Sink, find_sink, written
 from .tee import AsyncTee, Tee, Watch, find_decoder
-from .trouble import QUIETLY
+from .trouble import QUIETLY, warn_once
 
 Attach = Callable[[httpx2.Response, Watch], None]
 
@@ -110,8 +110,10 @@ class Recording(anthropic.Middleware):
                 # The API may keep results at an address of any form, which it told when it was asked for the batch.
                 batch_id = known_batches(self._sink).find_results(request.url)
                 endpoint = Endpoint("results", batch_id) if batch_id else None
-            if endpoint is not None:
-                return self._attempt(endpoint, request)
+            try:
+                return self._attempt(endpoint, request) if endpoint else None
+            except HomeProblem as problem:
+                warn_once("home", f"Requests are not recorded: {problem}")
         return None
 
     def _attempt(self, endpoint: Endpoint, request: anthropic.APIRequest) -> Attempt:

@@ -57,6 +57,14 @@ class Sink:
         self._kind: Kind | None = None
         self.start_anew()
 
+    def start_anew(self) -> None:
+        """In a forked child: what waits or is unfinished is the parent's, and so is its writer."""
+        self._ended = False
+        self._queue: SimpleQueue[_Post | None] = SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._starting = threading.RLock()
+        self._unfinished: weakref.WeakValueDictionary[int, Unfinished] = weakref.WeakValueDictionary()
+
     def write(self, noted: Noted) -> None:
         """Write now; when this returns the lines survive a crash, or one warning has said why they do not."""
         if noted.lines:
@@ -65,21 +73,28 @@ class Sink:
 
     def post(self, noted: Noted) -> Future[None]:
         """Hand the lines to the writer thread and do not wait; done when they survive a crash."""
-        post = _Post(noted)
         if not noted.lines:
-            post.written.set_result(None)
-            return post.written
+            return _DONE
+        post = _Post(noted)
         self._queue.put(post)  # reentrant, so it is safe also where the garbage collector runs this
         if self._ended:
             self._write_waiting()
         else:
-            self._start_writer()
+            self.start_writer()
         return post.written
 
     def watch(self, unfinished: Unfinished) -> None:
         """Ask this for its lines when the program ends, if it still lives then."""
         self._unfinished[id(unfinished)] = unfinished
-        self._start_writer()  # here, because no thread should be started by the garbage collector
+
+    def start_writer(self) -> None:
+        """Have the writer thread run, which a program with only synchronous clients never needs."""
+        if self._writer is None:
+            with self._starting:
+                if self._writer is None:
+                    writer = threading.Thread(target=self._write_posts, name="halfprice-writer", daemon=True)
+                    writer.start()
+                    self._writer = writer
 
     def close(self) -> None:
         """At the end of the program: write what is unfinished or waits; from then on a post is written at once."""
@@ -91,22 +106,6 @@ class Sink:
             self._queue.put(None)
             self._writer.join(EXIT_S)
         self._write_waiting()
-
-    def start_anew(self) -> None:
-        """In a forked child: what waits or is unfinished is the parent's, and so is its writer."""
-        self._ended = False
-        self._queue: SimpleQueue[_Post | None] = SimpleQueue()
-        self._writer: threading.Thread | None = None
-        self._starting = threading.RLock()
-        self._unfinished: weakref.WeakValueDictionary[int, Unfinished] = weakref.WeakValueDictionary()
-
-    def _start_writer(self) -> None:
-        if self._writer is None:
-            with self._starting:
-                if self._writer is None:
-                    writer = threading.Thread(target=self._write_posts, name="halfprice-writer", daemon=True)
-                    writer.start()
-                    self._writer = writer
 
     def _write_posts(self) -> None:
         """The writer thread: whatever waits is written together."""
@@ -164,17 +163,15 @@ def _text(line: Line) -> bytes:
         return b""
 
 
+_DONE: Future[None] = Future()
+_DONE.set_result(None)
 _sinks: dict[tuple[Path, bool], Sink] = {}
-_sinks_lock = threading.Lock()
 
 
 def find_sink(home: Path, *, durable: bool) -> Sink:
     """The one sink of this process for a home."""
-    with _sinks_lock:
-        key = (home, durable)
-        if key not in _sinks:
-            _sinks[key] = Sink(home, durable=durable)
-        return _sinks[key]
+    found = _sinks.get((home, durable))
+    return found or _sinks.setdefault((home, durable), Sink(home, durable=durable))
 
 
 async def written(future: Future[None]) -> None:
@@ -198,8 +195,6 @@ def _close_all() -> None:
 
 
 def _after_fork() -> None:
-    global _sinks_lock
-    _sinks_lock = threading.Lock()
     for sink in _sinks.values():
         sink.start_anew()
 

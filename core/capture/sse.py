@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from .splitting import Lines
+
 
 class Events:
     """The events of one stream."""
 
     def __init__(self, wanted: Collection[bytes]) -> None:
         self._wanted = wanted
-        self._rest = b""
+        self._lines = Lines()
         self._name = b""
         self._data: list[bytes] = []
 
@@ -25,8 +27,7 @@ class Events:
         >>> list(events.feed(b"event: ping\\ndata: {}")), list(events.feed(b"\\n\\nevent: other\\ndata: 1\\n\\n"))
         ([], [('ping', b'{}')])
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in self._lines.feed(data):
             if line.startswith(b"data:"):
                 if self._name in self._wanted:
                     self._data.append(line[5:].strip())

@@ -94,8 +94,7 @@ class Tee(httpx2.SyncByteStream):
             self._body.close()
 
     def __del__(self) -> None:
-        if not self._watch.has_ended:  # dropped without a word
-            self._watch.sink.post(self._watch.ended("closed"))
+        self._watch.sink.write(self._watch.ended("closed"))  # where the program dropped it without a word
 
 
 class AsyncTee(httpx2.AsyncByteStream):
@@ -105,6 +104,7 @@ class AsyncTee(httpx2.AsyncByteStream):
         self._async_body = body
         self._watch = watch
         watch.sink.watch(watch)
+        watch.sink.start_writer()  # here, because the garbage collector should start no thread
 
     @property
     def elapsed(self) -> timedelta | None:
@@ -136,8 +136,7 @@ class AsyncTee(httpx2.AsyncByteStream):
             await self._async_body.aclose()
 
     def __del__(self) -> None:
-        if not self._watch.has_ended:  # dropped without a word
-            self._watch.sink.post(self._watch.ended("closed"))
+        self._watch.sink.post(self._watch.ended("closed"))
 
 
 def find_decoder(response: httpx2.Response) -> Decoder | None:

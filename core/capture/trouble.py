@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from types import TracebackType
 
 _log = logging.getLogger("halfprice")
-_said: set[object] = set()
-_lock = threading.RLock()  # a log handler may itself end up here
+_said: dict[object, object] = {}
 
 
 def warn_once(about: object, message: str) -> None:
@@ -16,11 +14,9 @@ def warn_once(about: object, message: str) -> None:
 
     Logged, not warned: a program that turns warnings into errors would fail because of a recorder.
     """
-    with _lock:
-        if about in _said:
-            return
-        _said.add(about)
-    _log.warning("%s", message)
+    mine = object()
+    if _said.setdefault(about, mine) is mine:  # atomic; a lock could be held where a log handler or a fork comes in
+        _log.warning("%s", message)
 
 
 class _Quietly:
