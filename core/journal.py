@@ -12,7 +12,7 @@ not known or does not apply is null or absent.
 
 `batch`: `batch_id`, `workload`, `model`, `status` (`in_progress` | `canceling` | `ended`), `created_at`, `ended_at`,
 `expires_at`, `cancel_initiated_at`, `requests`, `succeeded`, `errored`, `canceled`, `expired`, `results_path`,
-`observed_at`. A later observation replaces an earlier one.
+`observed_at`. A later observation replaces an earlier one; a workload, model or results_path that it leaves out stays.
 
 `decision`: `decision_id` (UUID), `decided_at`, `workload`, `route` (`sync` | `batch` | `undecided`), `answers`,
 `checks`, `price_ids` (JSON as the router gives it).

@@ -166,6 +166,19 @@ def test_equal_custom_ids_in_two_batches_are_two_requests(record: Record, ledger
     assert total(ledger).requests == 2
 
 
+def test_who_looks_at_a_batch_of_another_program_erases_nothing(record: Record, ledger: Ledger) -> None:
+    known = batch("b", workload="nightly", model=SONNET, results_path="results/b.jsonl")
+    look = {"status": "ended", "succeeded": 1, "ended_at": "2026-11-10T11:00:00Z", "workload": "unlabelled"}
+    record(known)
+    record(batch("b", **look, observed_at="2026-11-10T11:05:00Z"))
+    record(batch("b", **look, observed_at="2026-11-10T11:06:00Z"), batch("c", workload="unlabelled"))
+    with ledger.read() as reader:
+        row, other = reader.batches()
+    assert (row.workload, row.model, row.results_path) == ("nightly", SONNET, "results/b.jsonl")
+    assert (row.status, row.succeeded) == ("ended", 1)
+    assert (other.workload, other.model, other.results_path) == ("unlabelled", None, None)
+
+
 def test_a_batch_is_shown_as_last_observed_whatever_order_it_was_written_in(record: Record, ledger: Ledger) -> None:
     ended = batch("b", status="ended", succeeded=1, ended_at="2026-11-10T11:00:00Z", observed_at="2026-11-10T11:05:00Z")
     record(batch_item("b", "a"), ended, batch("b", observed_at="2026-11-10T10:30:00Z"))

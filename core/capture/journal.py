@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .files import flush_folder
+from .files import flush_folder as flush_folder
 
 try:
     import fcntl

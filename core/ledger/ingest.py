@@ -16,12 +16,13 @@ import duckdb
 import pyarrow as pa
 
 from core import __version__
+from core.capture.lines import NO_WORKLOAD
 from core.ledger.lines import Lines, Reading
 from core.ledger.prices import keep_new_prices, load_prices
 from core.ledger.repeats import keep_fresh
 from core.ledger.rollups import add_to_rollups
 from core.ledger.sources import read_marks, unread
-from core.ledger.store import count_rows, insert_rows, one_row, read_meta, transaction, write_meta
+from core.ledger.store import count_rows, insert_rows, one_row, read_meta, sql, transaction, write_meta
 from core.pricing import PriceBook
 
 ROWS_AT_ONCE = 240_000
@@ -130,7 +131,10 @@ def _count_by_file(connection: duckdb.DuckDBPyConnection, lines: Lines, source: 
 
 
 def _store_batches(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:
-    """Keep the newest observation of each batch."""
+    """Keep the newest observation of each batch, and what only an earlier one knew.
+
+    Who looks at a batch that another program sent knows neither its workload nor its model nor where its results are.
+    """
     if not rows:
         return
     connection.execute(
@@ -142,10 +146,7 @@ def _store_batches(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, A
         "where batch_id in (select batch_id from observed)"
     )
     connection.execute("delete from batches where batch_id in (select batch_id from observed)")
-    connection.execute(
-        "insert into batches by name select * exclude (row_number) from observed "
-        "qualify row_number() over (partition by batch_id order by observed_at desc, row_number desc) = 1"
-    )
+    connection.execute(sql("ingest/newest_batches"), {"no_workload": NO_WORKLOAD})
 
 
 def _store_decisions(connection: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> None:
