@@ -172,6 +172,16 @@ def test_what_cannot_be_written_down_is_told_of(program_home: Path, warnings: Wa
 # Real and sandbox requests never share a home
 
 
+def test_the_home_is_read_at_the_first_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    with recorded_script(answer()) as api:
+        for name in ("first", "second"):
+            monkeypatch.setenv("HALFPRICE_HOME", str(tmp_path / name))
+            api.messages.create(**ask())
+    assert len(lines(tmp_path / "first")) == 2
+    assert not (tmp_path / "second").exists()
+
+
 def test_the_first_answer_decides_what_a_home_is_for(home: Path, sandbox: Handle, warnings: Warnings) -> None:
     with recorded(anthropic.Anthropic()) as api:
         api.messages.create(**ask())
