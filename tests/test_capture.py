@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -157,10 +158,60 @@ def test_asynchronous_calls_cost_what_the_sandbox_charged(home: Path, sandbox: H
     assert cost(home) == bill(sandbox) > 0
 
 
-def test_a_structured_answer_is_recorded_also_when_the_program_cannot_parse_it(home: Path, sandbox: Handle) -> None:
-    with recorded(anthropic.Anthropic()) as api, pytest.raises(ValueError, match="Mountain"):
-        api.messages.parse(**ask(), output_format=Mountain)  # the sandbox answers in prose
-    assert line_of(home)["status"] == "succeeded"
+TOOL = {"name": "t", "description": "d", "input_schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
+COMPACT = {"edits": [{"type": "compact_20260112"}]}
+FEATURES: list[tuple[str, dict[str, Any]]] = [
+    ("[sandbox:think:500]", {"model": "claude-opus-5-5", "thinking": {"type": "adaptive"}}),
+    ("[sandbox:tool]", {"tools": [TOOL]}),
+    ("[sandbox:search:3]", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}),
+    ("[sandbox:refuse:cyber]", {}),
+    ("[sandbox:refuse:bio]", {}),
+    ("[sandbox:refuse:cyber:midway]", {}),
+    ("", {"inference_geo": "us"}),
+    ("", {"system": [{"type": "text", "text": "long " * 9_000, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}),
+    ("", {"model": "claude-opus-5-5", "speed": "fast", "betas": ["fast-mode-2026-02-01"]}),
+    (
+        "[sandbox:compact]",
+        {"model": "claude-opus-5-5", "context_management": COMPACT, "betas": ["compact-2026-01-12"]},
+    ),
+    (
+        "[sandbox:refuse:bio]",
+        {
+            "model": "claude-fable-5-2",
+            "fallbacks": [{"model": "claude-opus-5-5"}],
+            "betas": ["server-side-fallback-2026-07-01"],
+        },
+    ),
+    (
+        "[sandbox:advisor]",
+        {
+            "tools": [{"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-5-5"}],
+            "betas": ["advisor-tool-2026-03-01"],
+        },
+    ),
+]
+"""A marker for the sandbox, and the parameters of a request that uses a feature of the API."""
+
+
+@pytest.mark.skipif(find_spec("core.sandbox.markers") is None, reason="the sandbox does not serve these features yet")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_every_feature_costs_what_the_sandbox_charged(home: Path, sandbox: Handle, streamed: bool) -> None:
+    with recorded(anthropic.Anthropic()) as api:
+        for marker, asked in FEATURES:
+            content = [{"role": "user", "content": f"{marker} {PROMPT}"}]
+            params = ask(max_tokens=3_000, messages=content, stream=streamed)
+            messages: Any = api.beta.messages if "betas" in asked else api.messages
+            _ = list(messages.create(**(params | asked)))
+    found = lines(home)
+    assert [line["status"] for line in found] == ["succeeded"] * len(FEATURES)
+    assert sum("iterations" in line["usage"] and line["usage"]["iterations"] is not None for line in found) == 3
+    assert cost(home) == bill(sandbox) > 0
+
+
+def test_a_structured_answer_is_recorded_also_when_the_program_cannot_parse_it(program_home: Path) -> None:
+    with recorded(scripted(answer())) as api, pytest.raises(ValueError, match="Mountain"):
+        api.messages.parse(**ask(), output_format=Mountain)  # the answer is prose
+    assert line_of(program_home)["status"] == "succeeded"
 
 
 def test_what_costs_nothing_is_not_recorded(home: Path, sandbox: Handle) -> None:
