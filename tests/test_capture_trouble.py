@@ -130,7 +130,8 @@ def test_a_disk_that_fills_up_and_empties_again(
     assert "No space left on device" in warning
 
 
-def test_a_journal_that_somebody_deletes_is_begun_anew(program_home: Path) -> None:
+def test_a_journal_that_somebody_deletes_is_begun_anew(program_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "LOOK_S", 0.0)
     with recorded_script(answer()) as api:
         api.messages.create(**ask())
         [file] = (program_home / "journal").iterdir()

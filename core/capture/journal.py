@@ -24,8 +24,12 @@ except ImportError:  # Windows
 
 ROTATE_BYTES = 8_000_000
 BLOCK_BYTES = 1_000_000
+LOOK_S = 0.1
+"""How often it is looked whether the file is still there; looking takes nearly as long as writing."""
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_encode = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+).encode  # no record holds itself, and looking for that takes a third of the time
 _flush = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
@@ -40,6 +44,7 @@ class Journal:
         self._lock = threading.RLock()
         self._fd = -1
         self._written = 0
+        self._looked = 0.0
         self.files: list[Path] = []
         forget = weakref.WeakMethod(self._forget)
         os.register_at_fork(after_in_child=lambda: (alive := forget()) and alive())
@@ -112,7 +117,11 @@ class Journal:
 
     def _is_gone(self) -> bool:
         """Whether somebody deleted the file that is written to, so that nobody would ever read it."""
-        return self._fd >= 0 and os.fstat(self._fd).st_nlink == 0
+        now = time.monotonic()
+        if self._fd < 0 or now - self._looked < LOOK_S:
+            return False
+        self._looked = now
+        return os.fstat(self._fd).st_nlink == 0
 
     def _forget(self) -> None:
         """In a forked child: leave the file to the parent; a thread that held the lock there does not exist here."""

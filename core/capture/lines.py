@@ -18,7 +18,7 @@ def instant_text(at: datetime) -> str:
     >>> instant_text(datetime(2026, 11, 1, tzinfo=UTC))
     '2026-11-01T00:00:00Z'
     """
-    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat().replace("+00:00", "Z")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat().removesuffix("+00:00") + "Z"
 
 
 def request_line(

@@ -49,10 +49,9 @@ class Recording(anthropic.Middleware):
 
     def handle(self, request: anthropic.APIRequest, call_next: anthropic.CallNext) -> anthropic.APIResponse[Any]:
         """Pass the request on, and record what comes of it before the program learns it."""
-        attempt = self._begin(request)
-        if attempt is None:
+        attempt, sink = self._begin(request), self._sink
+        if attempt is None or sink is None:
             return call_next(request)
-        sink = self.find_sink()
         if self._waiting:
             sink.write(self._overdue(request))
         try:
@@ -67,10 +66,9 @@ class Recording(anthropic.Middleware):
         self, request: anthropic.APIRequest, call_next: anthropic.AsyncCallNext
     ) -> anthropic.AsyncAPIResponse[Any]:
         """The same; a task that is cancelled meanwhile still leaves its record."""
-        attempt = self._begin(request)
-        if attempt is None:
+        attempt, sink = self._begin(request), self._sink
+        if attempt is None or sink is None:
             return await call_next(request)
-        sink = self.find_sink()
         if self._waiting:
             sink.post(self._overdue(request))
         try:
@@ -146,11 +144,11 @@ def _answered(attempt: Attempt, answer: object, sink: Sink, attach: Attach) -> N
         response = getattr(answer, "http_response", None)
         if not isinstance(response, httpx2.Response):  # another middleware made it up; nothing was sent
             return NOTHING
-        if not response.is_success:
+        if not 200 <= response.status_code < 300:
             return attempt.refused(response)
         reader = attempt.succeeded(response)
         if response.is_stream_consumed:
-            return Watch(reader, sink).whole(response.content)
+            return Noted([*reader.feed(response.content), *reader.end("read", None)], reader.kind)
         watch = Watch(reader, sink, find_decoder(response))
         if response.is_closed:
             return watch.ended("closed")

@@ -46,13 +46,6 @@ class Watch:
                 return self._noted(self._reader.end(how, error))
         return NOTHING
 
-    def whole(self, content: bytes) -> Noted:
-        """What a body that was read and decoded already says."""
-        self.has_ended = True
-        with QUIETLY:
-            return self._noted([*self._reader.feed(content), *self._reader.end("read", None)])
-        return NOTHING
-
     def abandon(self) -> Noted:
         """What is known at the end of the program."""
         return self.ended("closed")
