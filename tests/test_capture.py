@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -193,7 +192,6 @@ FEATURES: list[tuple[str, dict[str, Any]]] = [
 """A marker for the sandbox, and the parameters of a request that uses a feature of the API."""
 
 
-@pytest.mark.skipif(find_spec("core.sandbox.markers") is None, reason="the sandbox does not serve these features yet")
 @pytest.mark.parametrize("streamed", [False, True])
 def test_every_feature_costs_what_the_sandbox_charged(home: Path, sandbox: Handle, streamed: bool) -> None:
     with recorded(anthropic.Anthropic()) as api:

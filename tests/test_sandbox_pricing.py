@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from core.capture.messages import refusal_category
 from core.pricing import Cost, PriceBook
-from core.responses import refusal_category
 from core.sandbox.bill import RATES, Bill, usd_text
 from core.sandbox.messages import Messages, Sent
 from core.sandbox.models import CATALOGUE
