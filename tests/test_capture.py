@@ -324,8 +324,9 @@ def test_what_another_middleware_answers_itself_is_no_request(program_home: Path
 
 @pytest.mark.parametrize("wrong", ["sk-ant-key", None, anthropic.Anthropic])
 def test_only_clients_can_be_recorded(wrong: Any) -> None:
-    with pytest.raises(TypeError, match="takes an Anthropic or AsyncAnthropic client"):
+    with pytest.raises(TypeError, match="takes an Anthropic or AsyncAnthropic client") as refused:
         recorded(wrong)
+    assert "sk-ant-key" not in str(refused.value)
 
 
 # Labels

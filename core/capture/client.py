@@ -29,8 +29,8 @@ def recorded(
     """
     if not isinstance(client, anthropic.Anthropic | anthropic.AsyncAnthropic):
         raise TypeError(
-            f"recorded() takes an Anthropic or AsyncAnthropic client, not {client!r}. For any other client of the SDK "
-            "there is middleware=[recording()]"
+            f"recorded() takes an Anthropic or AsyncAnthropic client, not a {type(client).__name__}. For any other "
+            "client of the SDK there is middleware=[recording()]"
         )
     labels = make_labels(workload, tags)
     before = [each for each in client.middleware if isinstance(each, Recording)]
